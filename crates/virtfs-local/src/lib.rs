@@ -1,0 +1,32 @@
+//! The host's file system behind [`virtfs_vfs::FileSystem`].
+//!
+//! A client's file is a *node*: an inode and the entry by which it was reached. The inode is an
+//! `O_PATH` descriptor that all who reached the file share, the entry is a parent node and a name.
+//! Calls act on descriptors; no path is ever joined, no symbolic link followed, and nothing but
+//! regular files and directories is opened.
+//!
+//! - [`LocalFs`] is the door; `ops` has one file for each group of operations.
+//! - `tree` knows which nodes exist, `budget` and `restore` take descriptors away and bring them
+//!   back, `contain` keeps changes inside the export.
+//! - `ownership` has the security models, `sys` the calls that need `unsafe`.
+#![deny(unsafe_code)]
+
+mod budget;
+mod call;
+mod contain;
+mod hostfs;
+mod inode;
+mod localfs;
+mod ops;
+mod options;
+mod ownership;
+mod proc;
+mod qid;
+mod restore;
+mod sync;
+mod sys;
+mod thread;
+mod tree;
+
+pub use localfs::LocalFs;
+pub use options::{Containment, Options, ParseModelError, SecurityModel};

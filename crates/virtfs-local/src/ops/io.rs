@@ -1,0 +1,101 @@
+//! Reading, writing and syncing open files.
+
+use std::os::fd::AsFd;
+
+use rustix::fs::{fdatasync, fsync};
+use virtfs_vfs::{Cx, Errno, FileKind, IoFlags, Open, ReplyBody, RequestBody};
+
+use crate::call::call;
+use crate::{LocalFs, thread};
+
+/// `Tread` of a file: what is cached without sleeping, the rest after having said so. Short only
+/// at the end of the file.
+pub(crate) fn read(
+    fs: &LocalFs,
+    cx: &Cx<'_>,
+    open: &Open,
+    offset: u64,
+    reply: &mut dyn ReplyBody,
+) -> Result<(), Errno> {
+    let open = fs.opened(open)?;
+    if open.node.inode.kind == FileKind::Directory {
+        return Err(Errno::EISDIR);
+    }
+    let host = &open.node.inode.host;
+    let room = reply.room();
+    let mut flags = if host.nowait() {
+        IoFlags::NOWAIT
+    } else {
+        IoFlags::empty()
+    };
+    while reply.room() > 0 {
+        if flags.is_empty() && !host.in_memory {
+            cx.about_to_block();
+        }
+        let done = room - reply.room();
+        match reply.read_from(open.fd.as_fd(), place(offset, done)?, flags) {
+            Ok(0) => break,
+            Ok(_) => {}
+            Err(Errno::EINTR) if !cx.interrupted() => {}
+            Err(Errno::EAGAIN) if !flags.is_empty() => flags = IoFlags::empty(),
+            Err(Errno::EOPNOTSUPP) if !flags.is_empty() => {
+                host.nowait_refused();
+                flags = IoFlags::empty();
+            }
+            Err(_) if done > 0 => break,
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// `Twrite`.
+pub(crate) fn write(
+    fs: &LocalFs,
+    cx: &Cx<'_>,
+    open: &Open,
+    offset: u64,
+    body: &mut dyn RequestBody,
+) -> Result<usize, Errno> {
+    fs.writable()?;
+    let open = fs.opened(open)?;
+    if open.node.inode.host.remote {
+        cx.about_to_block();
+    }
+    let all = body.remaining();
+    while body.remaining() > 0 {
+        let done = all - body.remaining();
+        match body.write_to(open.fd.as_fd(), place(offset, done)?, IoFlags::empty()) {
+            Ok(0) => break,
+            Ok(_) => {}
+            Err(Errno::EINTR) if !cx.interrupted() => {}
+            Err(_) if done > 0 => break,
+            Err(error) => return Err(error),
+        }
+    }
+    match all - body.remaining() {
+        0 if all > 0 => Err(Errno::EIO),
+        written => Ok(written),
+    }
+}
+
+/// `Tfsync`.
+pub(crate) fn sync(fs: &LocalFs, cx: &Cx<'_>, open: &Open, data_only: bool) -> Result<(), Errno> {
+    thread::prepared()?;
+    let open = fs.opened(open)?;
+    if open.node.inode.host.remote {
+        cx.about_to_block();
+    }
+    call(cx, || match data_only {
+        true => fdatasync(&open.fd),
+        false => fsync(&open.fd),
+    })
+}
+
+/// The offset of a call. What does not fit is refused here: −1 would be the file's own position.
+fn place(offset: u64, done: usize) -> Result<u64, Errno> {
+    offset
+        .checked_add(done as u64)
+        .filter(|at| i64::try_from(*at).is_ok())
+        .ok_or(Errno::EINVAL)
+}

@@ -1,0 +1,146 @@
+//! Locks on files: open-file-description locks where the file can be written, else `flock`.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Mutex;
+
+use rustix::fs::{FlockOperation, OFlags, flock};
+use rustix::io;
+use virtfs_vfs::{Cx, Errno, FileKind, LockFile, LockHolder, LockKind, LockRange, Node, Open};
+
+use crate::LocalFs;
+use crate::call::{errno, raw};
+use crate::sync::lock;
+use crate::sys::ofd;
+
+/// Opens a file once more, for the locks of one owner.
+pub(crate) fn lock_file(
+    fs: &LocalFs,
+    cx: &Cx<'_>,
+    node: &Node,
+    open: &Open,
+) -> Result<Box<dyn LockFile>, Errno> {
+    let node = fs.node(node)?;
+    // By the open file: it is there though the name may be gone.
+    let open = fs.opened(open)?;
+    if node.inode.host.remote {
+        cx.about_to_block();
+    }
+    let reopen = |how| {
+        raw(cx, || {
+            let tree = &fs.tree;
+            tree.budget
+                .with_room(|| tree.proc.reopen(open.fd.as_fd(), how))
+        })
+    };
+    if node.inode.kind == FileKind::Regular && !fs.readonly {
+        match reopen(OFlags::RDWR) {
+            Ok(fd) => return Ok(Box::new(Ranges(fd))),
+            Err(io::Errno::ACCESS | io::Errno::PERM | io::Errno::ROFS | io::Errno::TXTBSY) => {}
+            Err(error) => return Err(errno(error)),
+        }
+    }
+    let fd = reopen(OFlags::RDONLY).map_err(errno)?;
+    Ok(Box::new(Whole {
+        fd,
+        held: Mutex::new(LockKind::Unlock),
+    }))
+}
+
+/// Byte ranges.
+struct Ranges(OwnedFd);
+
+impl LockFile for Ranges {
+    fn whole_file_only(&self) -> bool {
+        false
+    }
+
+    fn set(&self, kind: LockKind, range: LockRange) -> Result<bool, Errno> {
+        taken(ofd::set(self.0.as_fd(), kind, range))
+    }
+
+    fn test(&self, kind: LockKind, range: LockRange) -> Result<Option<LockHolder>, Errno> {
+        if kind == LockKind::Unlock {
+            return Ok(None);
+        }
+        let Some(held) = ofd::get(self.0.as_fd(), kind, range).map_err(errno)? else {
+            return Ok(None);
+        };
+        Ok(Some(LockHolder {
+            kind: held.kind,
+            range: LockRange::new(held.start, held.length)?,
+            pid: u32::try_from(held.pid).ok().filter(|pid| *pid != 0),
+        }))
+    }
+}
+
+/// The file as a whole. The kernel lets go of a lock before it takes one of another kind; if that
+/// fails, the old one is taken again, which only another waiter could prevent.
+struct Whole {
+    fd: OwnedFd,
+    held: Mutex<LockKind>,
+}
+
+impl Whole {
+    fn flock(&self, kind: LockKind) -> Result<bool, Errno> {
+        let operation = match kind {
+            LockKind::Read => FlockOperation::NonBlockingLockShared,
+            LockKind::Write => FlockOperation::NonBlockingLockExclusive,
+            LockKind::Unlock => FlockOperation::NonBlockingUnlock,
+        };
+        taken(flock(&self.fd, operation))
+    }
+
+    fn change(&self, held: &mut LockKind, kind: LockKind) -> Result<bool, Errno> {
+        if *held == kind {
+            return Ok(true);
+        }
+        if self.flock(kind)? {
+            *held = kind;
+            return Ok(true);
+        }
+        if !self.flock(*held)? {
+            *held = LockKind::Unlock;
+        }
+        Ok(false)
+    }
+}
+
+impl LockFile for Whole {
+    fn whole_file_only(&self) -> bool {
+        true
+    }
+
+    fn set(&self, kind: LockKind, _range: LockRange) -> Result<bool, Errno> {
+        self.change(&mut lock(&self.held), kind)
+    }
+
+    /// There is no call to ask: the lock is taken for a moment.
+    fn test(&self, kind: LockKind, _range: LockRange) -> Result<Option<LockHolder>, Errno> {
+        let mut held = lock(&self.held);
+        let before = *held;
+        if kind == LockKind::Unlock || before == kind || before == LockKind::Write {
+            return Ok(None);
+        }
+        let free = self.change(&mut held, kind)?;
+        let shared =
+            !free && (before == LockKind::Read || self.change(&mut held, LockKind::Read)?);
+        self.change(&mut held, before)?;
+        Ok((!free).then_some(LockHolder {
+            kind: if shared {
+                LockKind::Read
+            } else {
+                LockKind::Write
+            },
+            range: LockRange::WHOLE,
+            pid: None,
+        }))
+    }
+}
+
+fn taken(result: io::Result<()>) -> Result<bool, Errno> {
+    match result {
+        Ok(()) => Ok(true),
+        Err(io::Errno::AGAIN | io::Errno::ACCESS) => Ok(false),
+        Err(error) => Err(errno(error)),
+    }
+}

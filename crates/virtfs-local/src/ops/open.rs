@@ -1,0 +1,117 @@
+//! Opening: of regular files and directories only, by their inode.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::{Arc, Mutex};
+
+use rustix::fs::OFlags;
+use rustix::io;
+use virtfs_vfs::{Cx, Errno, FileKind, Node, Open, OpenFlags, Opened};
+
+use crate::LocalFs;
+use crate::call::{call, errno, raw};
+use crate::inode::{LOOK, look};
+use crate::ops::list::Listing;
+use crate::tree::LocalNode;
+
+/// An open file or directory.
+#[derive(Debug)]
+pub(crate) struct LocalOpen {
+    pub(crate) fd: OwnedFd,
+    pub(crate) node: Arc<LocalNode>,
+    /// How far a directory has been read; nobody asks it of a file.
+    pub(crate) listing: Mutex<Listing>,
+}
+
+/// `Tlopen`.
+pub(crate) fn open(
+    fs: &LocalFs,
+    cx: &Cx<'_>,
+    node: &Node,
+    flags: OpenFlags,
+) -> Result<Opened, Errno> {
+    open_node(fs, cx, &fs.node(node)?, flags)
+}
+
+/// What `flags` need to change the file.
+const CHANGING: OpenFlags = OpenFlags::WRITE
+    .union(OpenFlags::TRUNCATE)
+    .union(OpenFlags::APPEND);
+
+pub(crate) fn open_node(
+    fs: &LocalFs,
+    cx: &Cx<'_>,
+    node: &Arc<LocalNode>,
+    flags: OpenFlags,
+) -> Result<Opened, Errno> {
+    let mut how = host_flags(flags);
+    match node.inode.kind {
+        FileKind::Regular if flags.contains(OpenFlags::DIRECTORY) => return Err(Errno::ENOTDIR),
+        FileKind::Regular => {}
+        FileKind::Directory if flags.intersects(OpenFlags::WRITE | OpenFlags::TRUNCATE) => {
+            return Err(Errno::EISDIR);
+        }
+        FileKind::Directory => how |= OFlags::DIRECTORY,
+        FileKind::Symlink => return Err(Errno::ELOOP),
+        _ => return Err(Errno::ENXIO),
+    }
+    if flags.intersects(CHANGING) {
+        fs.writable()?;
+    }
+    let path = node.fd(cx)?;
+    if node.inode.host.remote {
+        cx.about_to_block();
+    }
+    let reopen = |how| {
+        raw(cx, || {
+            let tree = &fs.tree;
+            tree.budget
+                .with_room(|| tree.proc.reopen(path.as_fd(), how))
+        })
+    };
+    let fd = match reopen(how) {
+        // Somebody else's file: the access time cannot be left alone.
+        Err(io::Errno::PERM) if how.contains(OFlags::NOATIME) => {
+            reopen(how.difference(OFlags::NOATIME))
+        }
+        result => result,
+    }
+    .map_err(errno)?;
+    opened(cx, node.clone(), fd)
+}
+
+/// An open file for the server.
+pub(crate) fn opened(cx: &Cx<'_>, node: Arc<LocalNode>, fd: OwnedFd) -> Result<Opened, Errno> {
+    let stat = call(cx, || look(fd.as_fd(), LOOK))?;
+    Ok(Opened {
+        qid: node.inode.qid(&stat),
+        blksize: stat.stx_blksize,
+        open: Open::new(Arc::new(LocalOpen {
+            fd,
+            node,
+            listing: Mutex::default(),
+        })),
+    })
+}
+
+/// The flags for the kernel, without what only a create has.
+pub(crate) fn host_flags(flags: OpenFlags) -> OFlags {
+    let access = match (
+        flags.contains(OpenFlags::READ),
+        flags.contains(OpenFlags::WRITE),
+    ) {
+        (_, false) => OFlags::RDONLY,
+        (false, true) => OFlags::WRONLY,
+        (true, true) => OFlags::RDWR,
+    };
+    let pairs = [
+        (OpenFlags::APPEND, OFlags::APPEND),
+        (OpenFlags::TRUNCATE, OFlags::TRUNC),
+        (OpenFlags::NOATIME, OFlags::NOATIME),
+        (OpenFlags::SYNC, OFlags::SYNC),
+        (OpenFlags::DSYNC, OFlags::DSYNC),
+    ];
+    pairs
+        .iter()
+        .filter(|(flag, _)| flags.contains(*flag))
+        .fold(access, |all, (_, host)| all | *host)
+}

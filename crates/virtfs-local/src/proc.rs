@@ -1,0 +1,61 @@
+//! `/proc/self/fd`, held: the way from an `O_PATH` descriptor to an open file, and to the calls
+//! that take a path only.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::{Arc, Mutex};
+
+use rustix::fs::{CWD, Mode, OFlags, openat};
+use rustix::io;
+use rustix::path::DecInt;
+use rustix::process::{Pid, getpid};
+
+use crate::sync::lock;
+
+/// The held directory.
+#[derive(Debug)]
+pub(crate) struct ProcFd {
+    dir: OwnedFd,
+    process: Pid,
+}
+
+/// One for the whole process, so that a file system made after the sandbox closed needs no path.
+static SHARED: Mutex<Option<Arc<ProcFd>>> = Mutex::new(None);
+
+impl ProcFd {
+    /// That of this process, opened by the first who asks. A forked child gets its own.
+    pub(crate) fn get() -> io::Result<Arc<Self>> {
+        let process = getpid();
+        let mut shared = lock(&SHARED);
+        if let Some(held) = shared.as_ref().filter(|held| held.process == process) {
+            return Ok(held.clone());
+        }
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let dir = openat(CWD, c"/proc/self/fd", flags, Mode::empty())?;
+        let held = Arc::new(Self { dir, process });
+        *shared = Some(held.clone());
+        Ok(held)
+    }
+
+    /// The name of a descriptor in this directory.
+    pub(crate) fn name(fd: BorrowedFd<'_>) -> DecInt {
+        DecInt::from_fd(fd)
+    }
+
+    /// Opens what a descriptor stands for once more. To be called for regular files and
+    /// directories only, unless the flags say `O_PATH`.
+    pub(crate) fn reopen(&self, fd: BorrowedFd<'_>, flags: OFlags) -> io::Result<OwnedFd> {
+        let flags = flags | OFlags::CLOEXEC | OFlags::NOCTTY;
+        openat(&self.dir, Self::name(fd), flags, Mode::empty())
+    }
+
+    /// The process whose descriptors these are.
+    pub(crate) fn process(&self) -> Pid {
+        self.process
+    }
+}
+
+impl AsFd for ProcFd {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.dir.as_fd()
+    }
+}

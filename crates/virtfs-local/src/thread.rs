@@ -1,0 +1,92 @@
+//! What belongs to a thread: umask, current directory and the capability `CAP_FSETID`.
+//!
+//! The umask is 0, so that files get the modes that clients ask for. Without `CAP_FSETID` the
+//! kernel drops setuid and setgid bits on every write and truncation; it is raised only where a
+//! setgid bit is to be set.
+
+use std::cell::Cell;
+
+use rustix::fs::Mode;
+use rustix::io;
+use rustix::process::{Pid, fchdir, umask};
+use rustix::thread::{CapabilitySet, CapabilitySets, capabilities, set_capabilities};
+use virtfs_vfs::Errno;
+
+use crate::call::errno;
+use crate::proc::ProcFd;
+use crate::sys;
+
+#[derive(Clone, Copy)]
+struct Prepared {
+    /// The capabilities to hold while a setgid bit is set; `None` if there was no `CAP_FSETID`.
+    with_fsetid: Option<CapabilitySets>,
+}
+
+thread_local! {
+    static PREPARED: Cell<Option<Prepared>> = const { Cell::new(None) };
+    /// Whose `/proc/self/fd` is this thread's current directory.
+    static CURRENT: Cell<Option<Pid>> = const { Cell::new(None) };
+}
+
+/// Makes sure that the calling thread is set up. Cheap when it is.
+pub(crate) fn prepared() -> Result<(), Errno> {
+    if PREPARED.get().is_none() {
+        PREPARED.set(Some(prepare().map_err(errno)?));
+    }
+    Ok(())
+}
+
+fn prepare() -> io::Result<Prepared> {
+    sys::thread::unshare_fs()?;
+    umask(Mode::empty());
+    let all = capabilities(None)?;
+    if !all.effective.contains(CapabilitySet::FSETID) {
+        return Ok(Prepared { with_fsetid: None });
+    }
+    set_capabilities(None, without_fsetid(all))?;
+    Ok(Prepared {
+        with_fsetid: Some(all),
+    })
+}
+
+fn without_fsetid(mut sets: CapabilitySets) -> CapabilitySets {
+    sets.effective.remove(CapabilitySet::FSETID);
+    sets
+}
+
+/// `CAP_FSETID` for as long as it lives, where the process has it.
+pub(crate) struct Fsetid(Option<CapabilitySets>);
+
+impl Fsetid {
+    /// Raises it if `mode` has a bit that needs it.
+    pub(crate) fn raise_for(mode: u32) -> Self {
+        let setgid = mode & 0o2000 != 0;
+        let sets = PREPARED
+            .get()
+            .filter(|_| setgid)
+            .and_then(|p| p.with_fsetid);
+        // If it fails, the kernel leaves the bit out, as for any user outside the group.
+        Self(sets.filter(|sets| set_capabilities(None, *sets).is_ok()))
+    }
+}
+
+impl Drop for Fsetid {
+    fn drop(&mut self) {
+        if let Some(sets) = self.0
+            && set_capabilities(None, without_fsetid(sets)).is_err()
+        {
+            // Lowering cannot fail; should it, the next call that changes anything tries again.
+            PREPARED.set(None);
+        }
+    }
+}
+
+/// Makes `/proc/self/fd` the thread's current directory, for calls that take no directory.
+pub(crate) fn stand_in(proc: &ProcFd) -> Result<(), Errno> {
+    prepared()?;
+    if CURRENT.get() != Some(proc.process()) {
+        fchdir(proc).map_err(errno)?;
+        CURRENT.set(Some(proc.process()));
+    }
+    Ok(())
+}

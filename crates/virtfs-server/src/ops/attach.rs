@@ -1,0 +1,95 @@
+//! Attach, walk and clunk: how fids come and go.
+
+use std::sync::Arc;
+
+use virtfs_vfs::{Cx, Errno, Name, Qids, User};
+
+use super::{Outcome, Request};
+use crate::fid::{Fid, FidKind};
+use crate::lower::WalkNames;
+use crate::raise::Answer;
+
+impl Request<'_> {
+    pub(super) fn attach(
+        &self,
+        aname: &[u8],
+        uid: u32,
+        authenticated: bool,
+    ) -> Result<Outcome, Errno> {
+        self.is_free()?;
+        if authenticated {
+            return Err(Errno::EOPNOTSUPP);
+        }
+        let export = self.shared.exports.find(aname).ok_or(Errno::ENOENT)?;
+        let user = User { uid };
+        let (node, qid) = export.fs.attach(&Cx::new(user, self.call))?;
+        let fid = Fid {
+            export: export.clone(),
+            user,
+            kind: FidKind::Walked { node },
+        };
+        Ok(Outcome {
+            answer: Answer::Qid(qid),
+            state: Some(Arc::new(fid)),
+        })
+    }
+
+    pub(super) fn walk(&self, names: &WalkNames<'_>) -> Result<Outcome, Errno> {
+        let from = self.fid()?;
+        self.is_free()?;
+        let start = if self.walks_itself {
+            from.unopened()?
+        } else {
+            from.node()?
+        };
+        let mut list = [None; Qids::MAX];
+        let mut count = 0;
+        for (slot, name) in list.iter_mut().zip(names.iter()) {
+            *slot = Some(name);
+            count += 1;
+        }
+        let filler = match list[0] {
+            Some(name) => name,
+            None => {
+                let node = start.clone();
+                return Ok(self.walked(from, node, Qids::new()));
+            }
+        };
+        let list: [Name<'_>; Qids::MAX] = list.map(|name| name.unwrap_or(filler));
+        let mut qids = Qids::new();
+        match from
+            .fs()
+            .walk(&self.cx(from), start, &list[..count], &mut qids)
+        {
+            Ok(node) => Ok(self.walked(from, node, qids)),
+            Err(Errno::EINTR) => Err(Errno::EINTR),
+            Err(errno) if qids.is_empty() => Err(errno),
+            // As far as it went, and no fid is made.
+            Err(_) => Ok(Answer::Walked(qids).into()),
+        }
+    }
+
+    fn walked(&self, from: &Fid, node: virtfs_vfs::Node, qids: Qids) -> Outcome {
+        let kind = FidKind::Walked { node };
+        let fid = Fid {
+            export: from.export.clone(),
+            user: from.user,
+            kind,
+        };
+        Outcome {
+            answer: Answer::Walked(qids),
+            state: Some(Arc::new(fid)),
+        }
+    }
+
+    /// The session has freed the number; what is left is what the fid had put off.
+    pub(super) fn clunk(&self) -> Result<Outcome, Errno> {
+        let fid = self.fid()?;
+        match &fid.kind {
+            FidKind::Walked { .. } | FidKind::XattrRead { .. } => {}
+            FidKind::Open(open) => self.release_locks(fid, open),
+            FidKind::XattrWrite(xattr) => self.commit_xattr(fid, xattr)?,
+        }
+        Ok(Answer::Done.into())
+    }
+}

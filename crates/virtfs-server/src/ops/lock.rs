@@ -1,0 +1,115 @@
+//! Byte-range locks.
+
+use std::sync::atomic::Ordering;
+
+use virtfs_vfs::{Errno, LockFile, LockHolder, LockKind, LockRange};
+
+use super::{Outcome, Request};
+use crate::budget::Permit;
+use crate::fid::{Fid, OpenFid};
+use crate::locks::{InodeKey, OwnerKey};
+use crate::lower::LockOwner;
+use crate::raise::Answer;
+
+impl Request<'_> {
+    pub(super) fn lock(
+        &self,
+        kind: LockKind,
+        range: LockRange,
+        owner: LockOwner<'_>,
+    ) -> Result<Outcome, Errno> {
+        let fid = self.fid()?;
+        let open = fid.opened()?;
+        open.locked.store(true, Ordering::Relaxed);
+        let granted = self.shared.locks.set(
+            inode_of(fid, open),
+            self.owner(owner),
+            open.id,
+            kind,
+            range,
+            || self.lock_file(fid, open),
+        )?;
+        Ok(Answer::Granted(granted).into())
+    }
+
+    pub(super) fn test_lock(
+        &self,
+        kind: LockKind,
+        range: LockRange,
+        owner: LockOwner<'_>,
+    ) -> Result<Outcome, Errno> {
+        let fid = self.fid()?;
+        let open = fid.opened()?;
+        let key = self.owner(owner);
+        let found = self
+            .shared
+            .locks
+            .test(inode_of(fid, open), &key, kind, range, || {
+                self.lock_file(fid, open)
+            })?;
+        Ok(match found {
+            Some(found) => Answer::Holder {
+                kind: found.kind,
+                range: found.range,
+                proc_id: found.proc_id,
+                client_id: found.client_id,
+            },
+            None => Answer::Holder {
+                kind: LockKind::Unlock,
+                range,
+                proc_id: owner.proc_id,
+                client_id: owner.client_id.to_vec(),
+            },
+        }
+        .into())
+    }
+
+    /// Drops what was locked through a fid that is given up.
+    pub(super) fn release_locks(&self, fid: &Fid, open: &OpenFid) {
+        if open.locked.load(Ordering::Relaxed) {
+            self.shared.locks.release_open(inode_of(fid, open), open.id);
+        }
+    }
+
+    /// A file of an owner's own to lock: a descriptor, counted as any open file.
+    fn lock_file(&self, fid: &Fid, open: &OpenFid) -> Result<Box<dyn LockFile>, Errno> {
+        let _permit = self.open_permit()?;
+        let file = fid.fs().lock_file(&self.cx(fid), &open.node, &open.open)?;
+        Ok(Box::new(Counted { file, _permit }))
+    }
+
+    fn owner(&self, owner: LockOwner<'_>) -> OwnerKey {
+        OwnerKey {
+            session: self.session,
+            client_id: owner.client_id.into(),
+            proc_id: owner.proc_id,
+        }
+    }
+}
+
+/// A lock file, and its share of the budget of open files.
+struct Counted {
+    file: Box<dyn LockFile>,
+    _permit: Permit,
+}
+
+impl LockFile for Counted {
+    fn whole_file_only(&self) -> bool {
+        self.file.whole_file_only()
+    }
+
+    fn set(&self, kind: LockKind, range: LockRange) -> Result<bool, Errno> {
+        self.file.set(kind, range)
+    }
+
+    fn test(&self, kind: LockKind, range: LockRange) -> Result<Option<LockHolder>, Errno> {
+        self.file.test(kind, range)
+    }
+}
+
+fn inode_of(fid: &Fid, open: &OpenFid) -> InodeKey {
+    InodeKey {
+        export: fid.export.id,
+        path: open.path,
+    }
+}

@@ -1,0 +1,254 @@
+//! A server: exports, budgets, and the sessions that use them.
+
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+use crate::ServerBuilder;
+use crate::budget::{Budget, Limits};
+use crate::export::Exports;
+use crate::locks::LockTable;
+use crate::sentinel::{Interrupter, Sentinel, Watched};
+use crate::session::Session;
+use crate::stream::{self, Connection};
+use crate::transport::Transport;
+
+/// What the sessions of a server share.
+pub(crate) struct Shared {
+    pub(crate) exports: Exports,
+    pub(crate) limits: Limits,
+    pub(crate) locks: Arc<LockTable>,
+    pub(crate) opens: Arc<Budget>,
+    pub(crate) xattrs: Arc<Budget>,
+    pub(crate) sentinel: Arc<Sentinel>,
+    pub(crate) interrupter: Option<Box<dyn Interrupter>>,
+    slots: Arc<Slots>,
+    _stop: StopSentinel,
+}
+
+impl Shared {
+    /// How many sessions there are.
+    pub(crate) fn sessions(&self) -> usize {
+        self.slots.count()
+    }
+}
+
+/// How many sessions there are.
+#[derive(Default)]
+struct Slots {
+    used: Mutex<usize>,
+    freed: Condvar,
+}
+
+impl Slots {
+    fn count(&self) -> usize {
+        *self.used.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A session's place among the sessions of its server, given back when dropped.
+pub(crate) struct Slot {
+    pub(crate) id: u64,
+    slots: Arc<Slots>,
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        *self
+            .slots
+            .used
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) -= 1;
+        self.slots.freed.notify_all();
+    }
+}
+
+/// Why a connection was not taken.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Refused {
+    /// There are as many sessions as [`Limits::sessions`] allows.
+    TooManySessions,
+    /// No thread could be had for it.
+    Thread(std::io::Error),
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooManySessions => f.write_str("there are too many sessions already"),
+            Self::Thread(error) => write!(f, "no thread could be started: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for Refused {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Thread(error) => Some(error),
+            Self::TooManySessions => None,
+        }
+    }
+}
+
+/// A 9P server. Clones are the same server.
+///
+/// ```no_run
+/// use std::os::unix::net::UnixListener;
+/// use std::sync::Arc;
+/// use virtfs_server::{Export, FdStream, Server};
+///
+/// # fn fs() -> Arc<dyn virtfs_vfs::FileSystem> { unimplemented!() }
+/// let server = Server::builder().export(Export::new("root", fs())).build()?;
+/// for stream in UnixListener::bind("9p.sock")?.incoming() {
+///     server.serve(FdStream::socket(stream?))?;
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+pub struct Server {
+    shared: Arc<Shared>,
+}
+
+/// Ends the sentinel's thread with the last clone of the server and the last session: sessions
+/// outlive the server that began them.
+struct StopSentinel(Arc<Sentinel>);
+
+impl Drop for StopSentinel {
+    fn drop(&mut self) {
+        self.0.stop();
+    }
+}
+
+/// A session that a server has begun. Holds nothing of it: the session ends without its handle.
+pub struct SessionHandle {
+    id: u64,
+    session: Weak<dyn Watched>,
+}
+
+impl SessionHandle {
+    /// Waits until the session has ended and holds nothing any more.
+    pub fn wait(&self) {
+        if let Some(session) = self.session.upgrade() {
+            session.wait();
+        }
+    }
+
+    /// Ends the session: what runs is interrupted, what waits is dropped.
+    pub fn abort(&self) {
+        if let Some(session) = self.session.upgrade() {
+            session.abort();
+        }
+    }
+}
+
+impl fmt::Debug for SessionHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("SessionHandle").field(&self.id).finish()
+    }
+}
+
+impl Server {
+    /// A server to be set up.
+    pub fn builder() -> ServerBuilder {
+        ServerBuilder::default()
+    }
+
+    pub(crate) fn start(
+        exports: Exports,
+        limits: Limits,
+        interrupter: Option<Box<dyn Interrupter>>,
+    ) -> std::io::Result<Self> {
+        let sentinel = Sentinel::start()?;
+        let stop = StopSentinel(sentinel.clone());
+        let shared = Shared {
+            exports,
+            limits,
+            locks: Arc::new(LockTable::new(limits.lock_records)),
+            opens: Arc::default(),
+            xattrs: Arc::default(),
+            sentinel,
+            interrupter,
+            slots: Arc::default(),
+            _stop: stop,
+        };
+        Ok(Self {
+            shared: Arc::new(shared),
+        })
+    }
+
+    /// Serves a connection on threads of its own until the client hangs up.
+    pub fn serve(&self, connection: impl Connection) -> Result<SessionHandle, Refused> {
+        let (transport, receiver) = stream::open(connection, &self.shared.limits);
+        self.serve_transport(transport, receiver)
+    }
+
+    /// Serves any other transport.
+    pub fn serve_transport<T: Transport>(
+        &self,
+        transport: T,
+        receiver: T::Receiver,
+    ) -> Result<SessionHandle, Refused> {
+        let slot = self.slot().ok_or(Refused::TooManySessions)?;
+        let session = Session::start(self.shared.clone(), slot, transport, receiver)
+            .map_err(Refused::Thread)?;
+        let (id, session) = (session.id, Arc::downgrade(&session));
+        Ok(SessionHandle { id, session })
+    }
+
+    fn slot(&self) -> Option<Slot> {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        let slots = &self.shared.slots;
+        let mut used = slots.used.lock().unwrap_or_else(PoisonError::into_inner);
+        if *used >= self.shared.limits.sessions {
+            return None;
+        }
+        *used += 1;
+        Some(Slot {
+            id: NEXT.fetch_add(1, Ordering::Relaxed),
+            slots: slots.clone(),
+        })
+    }
+
+    /// Lets every request that has arrived be answered, for so long at most, then ends all
+    /// sessions. `false` if some did not end even so, because the host keeps a request.
+    pub fn shut_down(&self, patience: Duration) -> bool {
+        for session in self.shared.sentinel.all() {
+            session.drain();
+        }
+        if self.all_ended(patience) {
+            return true;
+        }
+        for session in self.shared.sentinel.all() {
+            session.abort();
+        }
+        self.all_ended(Duration::from_secs(1))
+    }
+
+    fn all_ended(&self, patience: Duration) -> bool {
+        let until = Instant::now() + patience;
+        let mut used = self
+            .shared
+            .slots
+            .used
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        while *used > 0 {
+            let Some(left) = until.checked_duration_since(Instant::now()) else {
+                return false;
+            };
+            let waited = self.shared.slots.freed.wait_timeout(used, left);
+            used = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        true
+    }
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server")
+            .field("exports", &self.shared.exports)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,198 @@
+//! Admission: a request that was received gets its place in the order of its fids.
+
+use std::sync::Arc;
+
+use virtfs_proto::kind;
+use virtfs_vfs::Errno;
+
+use super::claims::{self, Claims, Effect};
+use super::core::{Core, Tagged, Work};
+use super::table::{Operand, Promise, Waiter};
+use crate::fid::Fid;
+use crate::transport::{Exchange, Fault, Receiver, Transport};
+
+impl<T: Transport> Core<T> {
+    /// Admits what has been received; `false` if a budget keeps something back.
+    pub(super) fn admit_all(
+        &mut self,
+        receiver: &mut T::Receiver,
+        transport: &T,
+    ) -> Result<bool, Fault> {
+        while !self.closing {
+            let Some(kind) = receiver.peek()? else {
+                return Ok(true);
+            };
+            let budget = match kind {
+                _ if self.version.is_some() => false,
+                // What was finished is in memory until the client takes it.
+                _ if transport.is_congested() => false,
+                kind::TVERSION => true,
+                // One can always be told to give up.
+                kind::TFLUSH => self.flushes < self.limits.requests,
+                _ => {
+                    self.in_flight < self.limits.requests
+                        && self.in_flight_bytes < self.limits.request_bytes
+                }
+            };
+            if !budget {
+                return Ok(false);
+            }
+            let Some(exchange) = receiver.next()? else {
+                return Ok(true);
+            };
+            self.admit(exchange, receiver, transport)?;
+        }
+        Ok(true)
+    }
+
+    fn admit(
+        &mut self,
+        exchange: T::Exchange,
+        receiver: &mut T::Receiver,
+        transport: &T,
+    ) -> Result<(), Fault> {
+        let head = exchange.head();
+        let (Some(&kind), Some(tag)) = (head.get(4), head.get(5..7)) else {
+            return Err(Fault::FrameSize {
+                size: head.len() as u32,
+                limit: self.msize,
+            });
+        };
+        let tag = u16::from_le_bytes([tag[0], tag[1]]);
+        if kind == kind::TVERSION {
+            self.cancel_all(transport);
+            self.version = Some((tag, exchange));
+            self.answer_version(receiver, transport);
+            return Ok(());
+        }
+        if self.tags.contains_key(&tag) {
+            return Err(Fault::DuplicateTag(tag));
+        }
+        if kind == kind::TFLUSH
+            && let Some(old_tag) = claims::old_tag(head)
+        {
+            self.flush(tag, old_tag, exchange, transport);
+            return Ok(());
+        }
+        self.enqueue(kind, tag, exchange);
+        Ok(())
+    }
+
+    /// Takes a request's place in the order of its fids.
+    fn enqueue(&mut self, kind: u8, tag: u16, exchange: T::Exchange) {
+        let number = self.next_number;
+        self.next_number += 1;
+        let claims = Claims::of(kind, exchange.head());
+        let bytes = exchange.head().len()
+            + claims::payload_bytes(kind, exchange.head()).min(self.msize as usize);
+
+        let mut refused = None;
+        let mut operands = claims.uses.map(|fid| match fid {
+            Some(fid) => self.fids.get(fid),
+            None => Operand::None,
+        });
+        let effect = match (kind, claims.uses[0]) {
+            // It changes what the clunk behind it will set.
+            (kind::TWRITE, Some(fid)) if self.fids.takes_xattr(fid) => Effect::Change,
+            _ => claims.effect,
+        };
+        let mut promise = None;
+        match effect {
+            Effect::None => {}
+            Effect::End => {
+                if let Some(fid) = claims.uses[0] {
+                    operands[0] = self.fids.free(fid);
+                }
+            }
+            Effect::Change => {
+                if let (Some(fid), false) = (claims.uses[0], matches!(operands[0], Operand::None)) {
+                    let xattr = matches!(kind, kind::TXATTRCREATE | kind::TWRITE);
+                    promise = Some((self.fids.promise(fid, xattr), 0));
+                }
+            }
+            Effect::Make(fid) => {
+                operands[1] = self.fids.get(fid);
+                if matches!(operands[1], Operand::None) && self.fids.len() >= self.limits.fids {
+                    refused = Some(Errno::EMFILE);
+                } else {
+                    promise = Some((self.fids.promise(fid, false), 1));
+                }
+            }
+        }
+
+        let call = self.spare_calls.pop().unwrap_or_default();
+        self.tags.insert(
+            tag,
+            Tagged::Request {
+                call: call.clone(),
+                running: false,
+                flushes: Vec::new(),
+                dropped: false,
+            },
+        );
+        self.in_flight += 1;
+        self.in_flight_bytes += bytes;
+        let work = Work {
+            tag,
+            kind,
+            exchange,
+            call,
+            operands,
+            promise,
+            refused,
+            bytes,
+        };
+        if work.waits() {
+            for (operand, state) in work.operands.iter().enumerate() {
+                if let Operand::Promised(promise) = state {
+                    self.fids.wait(
+                        *promise,
+                        Waiter {
+                            request: number,
+                            operand,
+                        },
+                    );
+                }
+            }
+            self.parked.insert(number, work);
+        } else {
+            self.ready.push_back(work);
+        }
+    }
+
+    /// A state has come: those who waited only for it can run.
+    pub(super) fn keep(&mut self, promise: Promise, state: Option<&Arc<Fid>>) {
+        for waiter in self.fids.keep(promise, state) {
+            let Some(work) = self.parked.get_mut(&waiter.request) else {
+                continue;
+            };
+            work.operands[waiter.operand] = match state {
+                Some(fid) => Operand::Fid(fid.clone()),
+                None => Operand::None,
+            };
+            if !work.waits()
+                && let Some(work) = self.parked.remove(&waiter.request)
+            {
+                self.ready.push_back(work);
+            }
+        }
+    }
+
+    /// A request that promised a state will not be run: the number stays what it was.
+    pub(super) fn abandon(&mut self, work: &Work<T::Exchange>) {
+        let Some((promise, prior)) = work.promise else {
+            return;
+        };
+        match work.operands[prior].clone() {
+            Operand::None => self.keep(promise, None),
+            Operand::Fid(fid) => self.keep(promise, Some(&fid)),
+            Operand::Promised(earlier) => {
+                for waiter in self.fids.forward(promise, earlier) {
+                    if let Some(work) = self.parked.get_mut(&waiter.request) {
+                        work.operands[waiter.operand] = Operand::Promised(earlier);
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,396 @@
+//! What the threads of a session share under one lock: which requests there are, which can run,
+//! and what each thread is to do next.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use rustc_hash::FxHashMap;
+use virtfs_proto::Dialect;
+use virtfs_vfs::Errno;
+
+use super::CallState;
+use super::cancel::reply_flush;
+use super::run::Done;
+use super::table::{FidTable, Operand, Promise};
+use crate::Limits;
+use crate::fid::Fid;
+use crate::sentinel::{Interrupter, Watch};
+use crate::transport::Transport;
+
+/// For so long requests may go without progress after the client hung up: it may have stopped
+/// sending only, and still take replies.
+const STILL_AFTER_END: Duration = Duration::from_secs(1);
+
+/// A transfer of this many bytes is worth another thread.
+const LARGE: usize = 64 << 10;
+
+/// A request that was admitted.
+pub(super) struct Work<E> {
+    pub(super) tag: u16,
+    pub(super) kind: u8,
+    pub(super) exchange: E,
+    pub(super) call: Arc<CallState>,
+    pub(super) operands: [Operand; 2],
+    /// The state that this request makes, and which operand its number was bound to before.
+    pub(super) promise: Option<(Promise, usize)>,
+    /// Refused on arrival.
+    pub(super) refused: Option<Errno>,
+    pub(super) bytes: usize,
+}
+
+impl<E> Work<E> {
+    pub(super) fn is_large(&self) -> bool {
+        self.bytes >= LARGE
+    }
+
+    pub(super) fn waits(&self) -> bool {
+        self.operands
+            .iter()
+            .any(|operand| matches!(operand, Operand::Promised(_)))
+    }
+}
+
+/// An unanswered tag.
+pub(super) enum Tagged<E> {
+    /// A request, and the flushes that wait for its end.
+    Request {
+        call: Arc<CallState>,
+        running: bool,
+        flushes: Vec<(u16, E)>,
+        dropped: bool,
+    },
+    /// A `Tflush` that waits for the end of the request with this tag.
+    Flush(u16),
+}
+
+/// What a thread is to do next.
+pub(super) enum Next<T: Transport> {
+    /// Run this.
+    Run(Work<T::Exchange>),
+    /// Send the finished replies.
+    Flush,
+    /// Receive more.
+    Receive(T::Receiver),
+    /// Sleep until woken.
+    Follow,
+    /// Let go of everything: the session is over.
+    End,
+}
+
+pub(super) struct Core<T: Transport> {
+    pub(super) limits: Limits,
+    /// `None` while a thread receives.
+    pub(super) receiver: Option<T::Receiver>,
+    pub(super) fids: FidTable,
+    pub(super) tags: FxHashMap<u16, Tagged<T::Exchange>>,
+    pub(super) ready: VecDeque<Work<T::Exchange>>,
+    pub(super) parked: FxHashMap<u64, Work<T::Exchange>>,
+    pub(super) spare_calls: Vec<Arc<CallState>>,
+    pub(super) next_number: u64,
+    pub(super) in_flight: usize,
+    pub(super) in_flight_bytes: usize,
+    pub(super) running: usize,
+    /// Threads that send replies.
+    pub(super) sending: usize,
+    pub(super) flushes: usize,
+    /// A `Tversion` that waits for what runs to end.
+    pub(super) version: Option<(u16, T::Exchange)>,
+    /// What the last `Tversion` agreed on.
+    pub(super) dialect: Option<Dialect>,
+    pub(super) msize: u32,
+    pub(super) threads: usize,
+    pub(super) idle: usize,
+    pub(super) notified: usize,
+    /// Replies are to be sent before anything else.
+    pub(super) flush_first: bool,
+    /// Nothing more will arrive.
+    pub(super) ended: bool,
+    /// What was not answered is not to be.
+    pub(super) closing: bool,
+    pub(super) draining: bool,
+    /// The thread that receives, as the interrupter names it.
+    pub(super) reader: u64,
+    pub(super) ending: bool,
+    pub(super) over: bool,
+    /// Counts requests begun and ended, for the sentinel.
+    progress: u64,
+    seen_progress: u64,
+    /// Since when nothing was seen to move after the client hung up.
+    still_since: Option<Instant>,
+    /// What to drop when the lock is released.
+    pub(super) garbage: Garbage,
+}
+
+/// What is dropped after the lock is released.
+pub(super) type Garbage = Vec<Arc<Fid>>;
+
+impl<T: Transport> Core<T> {
+    pub(super) fn new(receiver: T::Receiver, limits: Limits) -> Self {
+        Self {
+            limits,
+            receiver: Some(receiver),
+            fids: FidTable::default(),
+            tags: FxHashMap::default(),
+            ready: VecDeque::new(),
+            parked: FxHashMap::default(),
+            spare_calls: Vec::new(),
+            next_number: 0,
+            in_flight: 0,
+            in_flight_bytes: 0,
+            running: 0,
+            sending: 0,
+            flushes: 0,
+            version: None,
+            dialect: None,
+            msize: limits.msize,
+            threads: 0,
+            idle: 0,
+            notified: 0,
+            flush_first: false,
+            ended: false,
+            closing: false,
+            draining: false,
+            reader: 0,
+            ending: false,
+            over: false,
+            progress: 0,
+            seen_progress: 0,
+            still_since: None,
+            garbage: Garbage::new(),
+        }
+    }
+
+    /// What the calling thread is to do.
+    pub(super) fn next(&mut self, transport: &T) -> Next<T> {
+        if std::mem::take(&mut self.flush_first) && transport.has_replies() {
+            return Next::Flush;
+        }
+        if let Some(work) = self.ready.pop_front() {
+            return self.start(work);
+        }
+        // What was received before is admitted before more is asked for.
+        if let Some(mut receiver) = self.receiver.take() {
+            let admitted = self.admit_all(&mut receiver, transport);
+            match admitted {
+                Ok(whole) => {
+                    if let Some(work) = self.ready.pop_front() {
+                        self.receiver = Some(receiver);
+                        return self.start(work);
+                    }
+                    if transport.has_replies() {
+                        self.receiver = Some(receiver);
+                        return Next::Flush;
+                    }
+                    if whole && self.may_receive() && !transport.is_congested() {
+                        return Next::Receive(receiver);
+                    }
+                    self.receiver = Some(receiver);
+                    if whole && self.ended && self.in_flight == 0 {
+                        self.close(transport);
+                    }
+                }
+                Err(fault) => {
+                    tracing::info!("session ended: {fault}");
+                    self.receiver = Some(receiver);
+                    self.close(transport);
+                }
+            }
+        }
+        if transport.has_replies() {
+            return Next::Flush;
+        }
+        let last = self.running == 0 && self.sending == 0 && self.receiver.is_some();
+        if self.closing && last && !self.ending {
+            Next::End
+        } else {
+            Next::Follow
+        }
+    }
+
+    pub(super) fn may_receive(&self) -> bool {
+        !self.closing && !self.ended && self.version.is_none()
+    }
+
+    fn start(&mut self, work: Work<T::Exchange>) -> Next<T> {
+        self.running += 1;
+        self.progress += 1;
+        if let Some(Tagged::Request { running, .. }) = self.tags.get_mut(&work.tag) {
+            *running = true;
+        }
+        Next::Run(work)
+    }
+
+    /// Whether there is a request to run.
+    pub(super) fn has_ready(&self) -> bool {
+        !self.ready.is_empty()
+    }
+
+    /// Whether another thread would find something to do.
+    pub(super) fn wants_help(&self) -> bool {
+        !self.closing && self.has_ready() || self.receiver.is_some() && self.may_receive()
+    }
+
+    pub(super) fn release(&mut self, work: &Work<T::Exchange>) {
+        self.in_flight -= 1;
+        self.in_flight_bytes -= work.bytes;
+    }
+
+    /// Ends a request that ran. `head` is the reply's, as far as there is one.
+    pub(super) fn finish(
+        &mut self,
+        done: Done<T::Exchange>,
+        head: &[u8],
+        transport: &T,
+    ) -> Option<Garbage> {
+        let Done {
+            mut work,
+            answered,
+            state,
+        } = done;
+        self.running -= 1;
+        self.progress += 1;
+        self.release(&work);
+        let Some(Tagged::Request {
+            flushes, dropped, ..
+        }) = self.tags.remove(&work.tag)
+        else {
+            return None;
+        };
+        match &state {
+            Some(fid) => {
+                if let Some((promise, _)) = work.promise {
+                    self.keep(promise, Some(fid));
+                }
+            }
+            None => self.abandon(&work),
+        }
+        let operands = std::mem::replace(&mut work.operands, [const { Operand::None }; 2]);
+        if answered && !dropped {
+            transport.reply(work.exchange, head);
+        } else {
+            transport.discard(work.exchange);
+        }
+        for (tag, exchange) in flushes {
+            self.tags.remove(&tag);
+            self.flushes -= 1;
+            if dropped {
+                transport.discard(exchange);
+            } else {
+                reply_flush(tag, exchange, transport);
+            }
+        }
+        self.reuse(work.call);
+        if self.version.is_some()
+            && self.running == 0
+            && let Some(mut receiver) = self.receiver.take()
+        {
+            self.answer_version(&mut receiver, transport);
+            self.receiver = Some(receiver);
+        }
+        bury(&mut self.garbage, operands);
+        bury(&mut self.garbage, state.map(Operand::Fid));
+        (!self.garbage.is_empty()).then(|| std::mem::take(&mut self.garbage))
+    }
+
+    fn reuse(&mut self, call: Arc<CallState>) {
+        if Arc::strong_count(&call) == 1 && self.spare_calls.len() < 16 {
+            call.cancelled.store(false, Ordering::Relaxed);
+            self.spare_calls.push(call);
+        }
+    }
+
+    /// The connection is lost, or to be given up.
+    pub(super) fn close(&mut self, transport: &T) {
+        if !self.closing {
+            self.closing = true;
+            self.cancel_all(transport);
+        }
+    }
+
+    /// Lets go of every fid and every unanswered exchange.
+    pub(super) fn clear(&mut self) -> (Garbage, Vec<T::Exchange>) {
+        let mut exchanges = Vec::new();
+        for (_, tagged) in self.tags.drain() {
+            if let Tagged::Request { flushes, .. } = tagged {
+                exchanges.extend(flushes.into_iter().map(|(_, exchange)| exchange));
+            }
+        }
+        exchanges.extend(self.version.take().map(|(_, exchange)| exchange));
+        let mut garbage = self.fids.clear();
+        garbage.append(&mut self.garbage);
+        (garbage, exchanges)
+    }
+
+    /// The sentinel's look: repeats interrupts, and says whether somebody should help out.
+    pub(super) fn look(
+        &mut self,
+        transport: &T,
+        interrupter: Option<&dyn Interrupter>,
+    ) -> (Watch, bool) {
+        let still = self.progress == self.seen_progress;
+        self.seen_progress = self.progress;
+        let mut cancelled = false;
+        let stopping = (self.closing || self.draining) && !self.ending;
+        if let (true, None, Some(interrupter)) = (stopping, &self.receiver, interrupter) {
+            interrupter.interrupt(self.reader);
+            cancelled = true;
+        }
+        if self.running == 0 {
+            return (
+                if cancelled {
+                    Watch::Repeat
+                } else {
+                    Watch::Idle
+                },
+                false,
+            );
+        }
+        if still && self.ended && !self.draining {
+            // The client is gone; what waits for others will never be missed.
+            let since = *self.still_since.get_or_insert_with(Instant::now);
+            if since.elapsed() >= STILL_AFTER_END {
+                self.close(transport);
+            }
+            cancelled = true;
+        } else {
+            self.still_since = None;
+        }
+        for tagged in self.tags.values() {
+            if let Tagged::Request {
+                call,
+                running: true,
+                ..
+            } = tagged
+                && call.cancelled.load(Ordering::Relaxed)
+            {
+                cancelled = true;
+                let thread = call.thread.load(Ordering::Relaxed);
+                if let (Some(interrupter), true) = (interrupter, thread != 0) {
+                    interrupter.interrupt(thread);
+                }
+            }
+        }
+        let watch = match (still, cancelled) {
+            (false, _) => Watch::Busy,
+            (true, true) => Watch::Repeat,
+            (true, false) => Watch::Still,
+        };
+        (
+            watch,
+            still && (self.wants_help() || transport.has_replies()),
+        )
+    }
+}
+
+/// Keeps what nobody else holds: closing files takes its time, and the lock is held.
+pub(super) fn bury(garbage: &mut Garbage, operands: impl IntoIterator<Item = Operand>) {
+    for operand in operands {
+        if let Operand::Fid(fid) = operand
+            && Arc::strong_count(&fid) == 1
+        {
+            garbage.push(fid);
+        }
+    }
+}

@@ -1,0 +1,317 @@
+//! A session: one client's tags and fids, and the threads that run its requests.
+//!
+//! One thread at a time has the receiver. It takes all that one receive brings, runs it, and
+//! sends all replies at once. When a request is about to block, or has run for long, what is
+//! left is handed to another thread (see [`Session::hand_over`]).
+
+mod admit;
+mod cancel;
+mod claims;
+mod core;
+mod run;
+mod table;
+
+use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use tracing::{debug, info, warn};
+
+use self::core::{Core, Next};
+use crate::budget::Budget;
+use crate::sentinel::{Watch, Watched};
+use crate::server::{Shared, Slot};
+use crate::transport::{Receiver, Transport};
+
+pub(crate) use self::run::Scratch;
+
+/// A follower that nobody needed for so long ends.
+const IDLE: Duration = Duration::from_secs(10);
+
+/// Nothing recurses, and payloads lie elsewhere: many blocked threads should cost little.
+const STACK: usize = 512 << 10;
+
+/// A session over one connection.
+pub struct Session<T: Transport> {
+    shared: Arc<Shared>,
+    transport: T,
+    core: Mutex<Core<T>>,
+    followers: Condvar,
+    ended: Condvar,
+    pub(crate) id: u64,
+    pub(crate) opens: Arc<Budget>,
+    pub(crate) xattrs: Arc<Budget>,
+    /// Given back at the end, however long somebody keeps the session's handle.
+    slot: Mutex<Option<Slot>>,
+}
+
+/// What can be told to, and asked of, a request that runs.
+#[derive(Debug, Default)]
+pub(crate) struct CallState {
+    /// It was flushed, or its session ended.
+    pub(crate) cancelled: AtomicBool,
+    /// The thread that runs it, as the [`crate::Interrupter`] names it.
+    pub(crate) thread: AtomicU64,
+}
+
+impl<T: Transport> Session<T> {
+    pub(crate) fn start(
+        shared: Arc<Shared>,
+        slot: Slot,
+        transport: T,
+        receiver: T::Receiver,
+    ) -> std::io::Result<Arc<Self>> {
+        let session = Arc::new(Self {
+            core: Mutex::new(Core::new(receiver, shared.limits)),
+            transport,
+            followers: Condvar::new(),
+            ended: Condvar::new(),
+            id: slot.id,
+            opens: Arc::default(),
+            xattrs: Arc::default(),
+            slot: Mutex::new(Some(slot)),
+            shared,
+        });
+        session.lock().threads = 1;
+        let watched: Arc<dyn Watched> = session.clone();
+        session.shared.sentinel.watch(&watched);
+        if let Err(error) = session.spawn() {
+            session.shared.sentinel.forget(session.id);
+            return Err(error);
+        }
+        Ok(session)
+    }
+
+    /// Waits until the session has ended and holds nothing any more.
+    pub fn wait(&self) {
+        let mut core = self.lock();
+        while !core.over {
+            core = self
+                .ended
+                .wait(core)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    fn spawn(self: &Arc<Self>) -> std::io::Result<()> {
+        let session = self.clone();
+        let run = move || session.work();
+        thread::Builder::new()
+            .name(format!("9p-{}", self.id))
+            .stack_size(STACK)
+            .spawn(run)
+            .map(drop)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Core<T>> {
+        self.core.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The life of each thread of the session.
+    fn work(self: Arc<Self>) {
+        for export in self.shared.exports.iter() {
+            export.fs.prepare_thread();
+        }
+        let mut scratch = Scratch::new(self.shared.interrupter.as_deref());
+        let mut core = self.lock();
+        loop {
+            core = match core.next(&self.transport) {
+                Next::Run(work) => {
+                    // A large transfer may run beside what else is there.
+                    let share = work.is_large() && core.has_ready();
+                    let (dialect, msize) = (core.dialect, core.msize);
+                    drop(core);
+                    self.shared.sentinel.wake();
+                    if share {
+                        self.help(false);
+                    }
+                    let done = self.run(work, dialect, msize, &mut scratch);
+                    let mut core = self.lock();
+                    let garbage = core.finish(done, scratch.head(), &self.transport);
+                    drop_unlocked(core, garbage, self.as_ref())
+                }
+                Next::Flush => {
+                    core.sending += 1;
+                    drop(core);
+                    self.transport.flush();
+                    let mut core = self.lock();
+                    core.sending -= 1;
+                    core
+                }
+                Next::Receive(receiver) => {
+                    core.reader = scratch.thread();
+                    let garbage = std::mem::take(&mut core.garbage);
+                    drop(core);
+                    drop(garbage);
+                    self.receive(receiver)
+                }
+                Next::Follow => match self.follow(core) {
+                    Some(core) => core,
+                    None => return,
+                },
+                Next::End => {
+                    self.end(core);
+                    return;
+                }
+            };
+        }
+    }
+
+    /// Receives more, and admits it.
+    fn receive(&self, mut receiver: T::Receiver) -> MutexGuard<'_, Core<T>> {
+        let filled = receiver.fill();
+        let mut core = self.lock();
+        core.receiver = Some(receiver);
+        match filled {
+            Ok(true) => {}
+            Ok(false) => {
+                debug!(session = self.id, "the client hung up");
+                core.ended = true;
+                self.shared.sentinel.wake();
+            }
+            Err(fault) => {
+                info!(session = self.id, "session ended: {fault}");
+                core.close(&self.transport);
+            }
+        }
+        core
+    }
+
+    /// Sleeps until there is something to do; `None` when this thread is to end.
+    fn follow<'a>(&'a self, mut core: MutexGuard<'a, Core<T>>) -> Option<MutexGuard<'a, Core<T>>> {
+        if core.closing {
+            core.threads -= 1;
+            return None;
+        }
+        core.idle += 1;
+        let (mut core, timeout) = self
+            .followers
+            .wait_timeout(core, IDLE)
+            .unwrap_or_else(PoisonError::into_inner);
+        core.idle -= 1;
+        if core.notified > 0 {
+            core.notified -= 1;
+        } else if timeout.timed_out() && !core.closing {
+            core.threads -= 1;
+            return None;
+        }
+        Some(core)
+    }
+
+    /// The last of the session's threads lets go of everything.
+    fn end(&self, mut core: MutexGuard<'_, Core<T>>) {
+        core.threads -= 1;
+        let garbage = core.clear();
+        let receiver = core.receiver.take();
+        core.ending = true;
+        drop(core);
+        self.followers.notify_all();
+        self.transport.flush();
+        // The client sees the end now, whoever still holds a part of the session.
+        self.transport.abort();
+        drop((garbage, receiver));
+        self.shared.locks.release_session(self.id);
+        self.shared.sentinel.forget(self.id);
+        debug!(session = self.id, "the session has ended");
+        drop(
+            self.slot
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .take(),
+        );
+        self.lock().over = true;
+        self.ended.notify_all();
+    }
+
+    /// Sends the finished replies and lets another thread go on with what is left, because the
+    /// calling one may not be back soon.
+    fn hand_over(self: &Arc<Self>) {
+        if self.transport.has_replies() {
+            self.transport.flush();
+        }
+        self.help(false);
+    }
+
+    /// Wakes another thread if there is something for it to do: first of all, if `flush`, to
+    /// send the finished replies.
+    fn help(self: &Arc<Self>, flush: bool) {
+        let mut core = self.lock();
+        if !(core.wants_help() || flush && self.transport.has_replies()) {
+            return;
+        }
+        core.flush_first |= flush;
+        if core.idle > core.notified {
+            core.notified += 1;
+            drop(core);
+            self.followers.notify_one();
+        } else if core.threads <= self.shared.limits.requests {
+            core.threads += 1;
+            drop(core);
+            if let Err(error) = self.spawn() {
+                warn!(session = self.id, "no thread for a request: {error}");
+                self.lock().threads -= 1;
+            }
+        }
+    }
+
+    /// Lets the requests that were received be answered, then ends the session.
+    pub fn drain(&self) {
+        self.lock().draining = true;
+        self.transport.stop_receiving();
+        self.shared.sentinel.wake();
+    }
+
+    /// Ends the session: what runs is interrupted, what waits is dropped.
+    pub fn abort(&self) {
+        self.lock().close(&self.transport);
+        self.transport.abort();
+        self.followers.notify_all();
+        self.shared.sentinel.wake();
+    }
+}
+
+/// Drops what a lock must not be held for: closing files takes its time.
+fn drop_unlocked<'a, T: Transport, G>(
+    core: MutexGuard<'a, Core<T>>,
+    garbage: Option<G>,
+    session: &'a Session<T>,
+) -> MutexGuard<'a, Core<T>> {
+    if garbage.is_none() {
+        return core;
+    }
+    drop(core);
+    drop(garbage);
+    session.lock()
+}
+
+impl<T: Transport> Watched for Session<T> {
+    fn id(&self) -> u64 {
+        self.id
+    }
+
+    fn tick(self: Arc<Self>) -> Watch {
+        let Ok(mut core) = self.core.try_lock() else {
+            return Watch::Busy;
+        };
+        let (watch, stuck) = core.look(&self.transport, self.shared.interrupter.as_deref());
+        drop(core);
+        if stuck {
+            // Sending could keep the sentinel from the other sessions: somebody else does.
+            self.help(true);
+        }
+        watch
+    }
+
+    fn drain(&self) {
+        Session::drain(self);
+    }
+
+    fn abort(&self) {
+        Session::abort(self);
+    }
+
+    fn wait(&self) {
+        Session::wait(self);
+    }
+}

@@ -1,0 +1,43 @@
+//! What can be typed: the flags, their help, and the syntax of their values.
+
+mod address;
+mod serve;
+mod values;
+
+use clap::{Parser, Subcommand};
+
+pub(crate) use self::address::Address;
+pub(crate) use self::serve::ServeArgs;
+pub(crate) use self::values::{Model, SandboxMode};
+
+/// Shares directories of this host with virtual machines and other hosts over 9P.
+#[derive(Debug, Parser)]
+#[command(name = "virtfs", version, arg_required_else_help = true)]
+#[command(disable_help_subcommand = true, after_help = AFTER_HELP)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const AFTER_HELP: &str = "\
+Start here:
+  virtfs serve --shared-dir ./tree --listen tcp:127.0.0.1:5640
+serves the directory and prints the command that mounts it in Linux.
+'virtfs serve --help' explains every choice.";
+
+/// What the program can do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Serve(ServeArgs),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_definition_of_the_flags_is_sound() {
+        use clap::CommandFactory;
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,102 @@
+//! The flags of `virtfs serve`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use clap::builder::{OsStringValueParser, TypedValueParser};
+
+use super::Address;
+use super::values::{ExportSpec, LogLevel, Model, SandboxMode, msize};
+
+/// Serve directories to any 9P client, such as the Linux kernel.
+///
+/// The program prints, for each address, the command that mounts the directory there, and serves
+/// until it gets SIGTERM or Ctrl-C; then it finishes what it is doing and ends. A second signal
+/// ends it at once.
+#[derive(Debug, Args)]
+#[command(after_long_help = EXAMPLES)]
+pub(crate) struct ServeArgs {
+    /// The directory to serve.
+    ///
+    /// Clients reach it without naming an export. Files outside it are out of their reach.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) shared_dir: Option<PathBuf>,
+
+    /// One more directory, which clients choose by its name (mount option aname=NAME).
+    ///
+    /// May be given several times. With ',ro' at the end clients cannot change it. Without
+    /// --shared-dir, the first export is what clients reach who name none.
+    #[arg(long, value_name = "NAME=DIR[,ro]")]
+    #[arg(value_parser = OsStringValueParser::new().try_map(ExportSpec::parse))]
+    pub(crate) export: Vec<ExportSpec>,
+
+    /// Where clients connect: unix:PATH, tcp:HOST:PORT, fd:N or stdio. May be given several times.
+    ///
+    /// unix:PATH      a socket that only the user who runs the server can connect to. The right
+    ///                choice on one host.
+    /// tcp:HOST:PORT  port 0 takes a free port; IPv6 addresses stand in brackets. On loopback
+    ///                every user of this host can connect. See also --unauthenticated-tcp.
+    /// fd:N           an inherited descriptor: a listening socket, or the connection itself.
+    /// stdio          one connection over standard input and output, then the server ends.
+    #[arg(long, value_name = "ADDRESS", verbatim_doc_comment)]
+    #[arg(value_parser = OsStringValueParser::new().try_map(Address::parse))]
+    pub(crate) listen: Vec<Address>,
+
+    /// Who owns, on the host, what clients create.
+    ///
+    /// The default is passthrough for root and none for any other user.
+    #[arg(long, value_name = "MODEL", alias = "security_model")]
+    pub(crate) security_model: Option<Model>,
+
+    /// Let clients change nothing, in any export.
+    #[arg(long)]
+    pub(crate) readonly: bool,
+
+    /// The largest message that clients are granted, in bytes; K and M are understood.
+    ///
+    /// Linux asks for 128 KiB unless its mount command says msize=, and takes at most 1 MiB on
+    /// sockets. Small messages make large reads and writes slow. From 4K to 16M.
+    #[arg(long, value_name = "BYTES", default_value = "1M", value_parser = msize)]
+    pub(crate) msize: u32,
+
+    /// How much is told on standard error.
+    #[arg(long, value_name = "LEVEL", default_value = "info")]
+    pub(crate) log_level: LogLevel,
+
+    /// Allow TCP addresses that other hosts can reach.
+    ///
+    /// The server does not authenticate: whoever reaches such an address can act as any user,
+    /// root included, on the files that are served.
+    #[arg(long)]
+    pub(crate) unauthenticated_tcp: bool,
+
+    /// Whether the server shuts itself in with the directories that it serves.
+    #[arg(long, value_name = "HOW", default_value = "auto")]
+    pub(crate) sandbox: SandboxMode,
+
+    /// How many descriptors the server may have open (RLIMIT_NOFILE).
+    ///
+    /// Clients can have some 3/4 of it open as files. Without this flag: what the hard limit
+    /// allows, 1,048,576 at most.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(256..=1 << 20))]
+    pub(crate) rlimit_nofile: Option<u64>,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  A directory for programs and guests of this host:
+    virtfs serve --shared-dir ./tree --listen tcp:127.0.0.1:5640
+    mount -t 9p -o trans=tcp,port=5640,version=9p2000.L,msize=1048576 127.0.0.1 /mnt
+  A QEMU guest with '-netdev user' reaches the same server at 10.0.2.2 instead of 127.0.0.1.
+
+  The same over a Unix socket, which other users cannot connect to:
+    virtfs serve --shared-dir ./tree --listen unix:/run/tree.sock
+    mount -t 9p -o trans=unix,version=9p2000.L,msize=1048576 /run/tree.sock /mnt
+
+  Two more directories, one of them read-only:
+    virtfs serve --shared-dir ./tree --export src=/usr/src,ro --export tmp=/var/tmp \\
+        --listen unix:/run/tree.sock
+    mount -t 9p -o trans=unix,version=9p2000.L,msize=1048576,aname=src /run/tree.sock /mnt
+
+Exit status: 0 after a signal or when the only client hung up, 1 on failure, 2 if the command
+line makes no sense, 128 + n when a second signal n ended the server at once.";

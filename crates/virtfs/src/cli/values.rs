@@ -1,0 +1,139 @@
+//! The syntax of the other values.
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+
+use clap::ValueEnum;
+use tracing::level_filters::LevelFilter;
+
+/// Who owns what clients create.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Model {
+    /// The client's users and groups are the host's; the server runs as root
+    Passthrough,
+    /// The user who runs the server owns what the client's users may not be given
+    None,
+}
+
+/// Whether the server shuts itself in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SandboxMode {
+    /// By Landlock if the kernel has it
+    Auto,
+    /// By Landlock, or not at all: without it the server does not start
+    Landlock,
+    /// No: only privileges are dropped
+    None,
+}
+
+/// How much is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogLevel {
+    /// Only the addresses
+    Off,
+    /// What the host failed at
+    Error,
+    /// What is likely not as intended
+    Warn,
+    /// How the server is set up, and what clients should do better
+    Info,
+    /// Each connection and each refused request
+    Debug,
+    /// Everything
+    Trace,
+}
+
+impl From<LogLevel> for LevelFilter {
+    fn from(level: LogLevel) -> Self {
+        match level {
+            LogLevel::Off => Self::OFF,
+            LogLevel::Error => Self::ERROR,
+            LogLevel::Warn => Self::WARN,
+            LogLevel::Info => Self::INFO,
+            LogLevel::Debug => Self::DEBUG,
+            LogLevel::Trace => Self::TRACE,
+        }
+    }
+}
+
+/// `NAME=DIR[,ro]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ExportSpec {
+    pub(crate) name: String,
+    pub(crate) dir: PathBuf,
+    pub(crate) readonly: bool,
+}
+
+impl ExportSpec {
+    /// Reads what was typed. A directory whose name ends in ",ro" is written with a "/" behind it.
+    pub(crate) fn parse(text: OsString) -> Result<Self, String> {
+        let bytes = text.as_bytes();
+        let equals = bytes.iter().position(|byte| *byte == b'=');
+        let (name, dir) = equals
+            .and_then(|at| Some((bytes.get(..at)?, bytes.get(at + 1..)?)))
+            .ok_or("an export is NAME=DIR, as in src=/usr/src,ro")?;
+        let (dir, readonly) = match dir.strip_suffix(b",ro") {
+            Some(dir) => (dir, true),
+            None => (dir, false),
+        };
+        let name = std::str::from_utf8(name).map_err(|_| "the name is not UTF-8")?;
+        if name.is_empty() || name.contains([',', '/']) || name.contains(char::is_whitespace) {
+            return Err("the name must not be empty nor have commas, slashes or spaces".into());
+        }
+        if dir.is_empty() {
+            return Err("the directory is missing".into());
+        }
+        Ok(Self {
+            name: name.into(),
+            dir: OsStr::from_bytes(dir).into(),
+            readonly,
+        })
+    }
+}
+
+/// The smallest msize that clients may be held to, and the largest: one request and its reply
+/// must fit several times into what a session may have in flight.
+const MSIZE: std::ops::RangeInclusive<u32> = 4096..=16 << 20;
+
+/// Reads a number of bytes: `8192`, `512K`, `1M`.
+pub(super) fn msize(text: &str) -> Result<u32, String> {
+    let (digits, unit) = match text.strip_suffix(['K', 'k']) {
+        Some(digits) => (digits, 1 << 10),
+        None => match text.strip_suffix(['M', 'm']) {
+            Some(digits) => (digits, 1 << 20),
+            None => (text, 1),
+        },
+    };
+    let bytes = digits.parse::<u32>().ok().and_then(|n| n.checked_mul(unit));
+    bytes
+        .filter(|bytes| MSIZE.contains(bytes))
+        .ok_or_else(|| "bytes from 4096 to 16M are allowed, as in 512K".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_have_units_and_limits() {
+        assert_eq!(msize("4096"), Ok(4096));
+        assert_eq!(msize("512K"), Ok(512 << 10));
+        assert_eq!(msize("16m"), Ok(16 << 20));
+        for wrong in ["4095", "17M", "4294967295M", "1G", "", "K", "-1"] {
+            assert!(msize(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn an_export_has_a_name_and_a_directory_that_may_have_commas() {
+        let parse = |text: &str| ExportSpec::parse(text.into());
+        let spec = parse("src=/a=b,c,ro").unwrap();
+        assert_eq!((spec.name.as_str(), spec.readonly), ("src", true));
+        assert_eq!(spec.dir, PathBuf::from("/a=b,c"));
+        assert!(!parse("src=/a,ro/").unwrap().readonly);
+        for wrong in ["/srv", "=/srv", "a,b=/srv", "a b=/srv", "a=", "a=,ro"] {
+            assert!(parse(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! What was typed after `virtfs serve`, and what it means.
+
+use std::collections::HashSet;
+use std::path::PathBuf;
+
+use tracing::level_filters::LevelFilter;
+use virtfs_local::SecurityModel;
+
+use crate::cli::{Address, Model, SandboxMode, ServeArgs};
+use crate::failure::Failure;
+
+/// How to serve.
+#[derive(Debug)]
+pub(super) struct Config {
+    /// At least one; the first is also what clients reach who name none.
+    pub(super) exports: Vec<ExportConfig>,
+    /// At least one.
+    pub(super) listen: Vec<Address>,
+    pub(super) model: SecurityModel,
+    pub(super) msize: u32,
+    pub(super) log_level: LevelFilter,
+    pub(super) allow_foreign_tcp: bool,
+    pub(super) sandbox: SandboxMode,
+    pub(super) rlimit_nofile: Option<u64>,
+}
+
+/// A directory to serve.
+#[derive(Debug)]
+pub(super) struct ExportConfig {
+    /// What clients call it; `None`: its path.
+    pub(super) name: Option<String>,
+    pub(super) dir: PathBuf,
+    pub(super) readonly: bool,
+}
+
+const NOTHING_TO_SERVE: &str = "\
+nothing to serve: name a directory, as in
+  virtfs serve --shared-dir ./tree --listen tcp:127.0.0.1:5640";
+
+const NOWHERE_TO_LISTEN: &str = "\
+nowhere to listen: say where clients connect with --listen, for example
+  --listen unix:/run/tree.sock     programs and guests of this host that you run
+  --listen tcp:127.0.0.1:5640      any program of this host; QEMU guests with '-netdev user'
+  --listen stdio                   the program that starts the server";
+
+impl Config {
+    /// What the arguments mean, for root or for another user.
+    pub(super) fn new(args: ServeArgs, is_root: bool) -> Result<Self, Failure> {
+        let shared = args.shared_dir.map(|dir| ExportConfig {
+            name: None,
+            dir,
+            readonly: args.readonly,
+        });
+        let named = args.export.into_iter().map(|spec| ExportConfig {
+            name: Some(spec.name),
+            dir: spec.dir,
+            readonly: args.readonly || spec.readonly,
+        });
+        let exports: Vec<_> = shared.into_iter().chain(named).collect();
+        if exports.is_empty() {
+            return Err(Failure::usage(NOTHING_TO_SERVE));
+        }
+        if args.listen.is_empty() {
+            return Err(Failure::usage(NOWHERE_TO_LISTEN));
+        }
+        let mut names = HashSet::new();
+        let mut named = exports.iter().filter_map(|export| export.name.as_deref());
+        if let Some(name) = named.find(|name| !names.insert(*name)) {
+            let text = format!("two exports are called '{name}': clients could reach only one");
+            return Err(Failure::usage(text));
+        }
+        let mut addresses = HashSet::new();
+        let mut listen = args.listen.iter().map(Address::to_string);
+        if let Some(address) = listen.find(|address| !addresses.insert(address.clone())) {
+            return Err(Failure::usage(format!("--listen {address} is given twice")));
+        }
+        let default_model = match is_root {
+            true => Model::Passthrough,
+            false => Model::None,
+        };
+        Ok(Self {
+            exports,
+            listen: args.listen,
+            model: match args.security_model.unwrap_or(default_model) {
+                Model::Passthrough => SecurityModel::Passthrough,
+                Model::None => SecurityModel::None,
+            },
+            msize: args.msize,
+            log_level: args.log_level.into(),
+            allow_foreign_tcp: args.unauthenticated_tcp,
+            sandbox: args.sandbox,
+            rlimit_nofile: args.rlimit_nofile,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::{Cli, Command};
+    use clap::Parser;
+
+    fn config(flags: &str, is_root: bool) -> Result<Config, Failure> {
+        let typed = ["virtfs", "serve"].into_iter().chain(flags.split(' '));
+        let Command::Serve(args) = Cli::try_parse_from(typed).unwrap().command;
+        Config::new(args, is_root)
+    }
+
+    #[test]
+    fn root_passes_users_through_and_others_do_not() {
+        let flags = "--shared-dir /srv --listen stdio";
+        let model = |flags: &str, root| config(flags, root).unwrap().model;
+        assert_eq!(model(flags, true), SecurityModel::Passthrough);
+        assert_eq!(model(flags, false), SecurityModel::None);
+        let chosen = format!("{flags} --security_model none");
+        assert_eq!(model(&chosen, true), SecurityModel::None);
+    }
+
+    #[test]
+    fn the_shared_directory_comes_first_and_readonly_holds_for_all() {
+        let flags = "--export a=/a --shared-dir /s --export b=/b,ro --listen fd:3 --listen fd:4";
+        let seen = config(flags, true).unwrap();
+        let exports: Vec<_> = seen
+            .exports
+            .iter()
+            .map(|export| (export.name.as_deref(), export.readonly))
+            .collect();
+        assert_eq!(
+            exports,
+            [(None, false), (Some("a"), false), (Some("b"), true)]
+        );
+        let seen = config(&format!("{flags} --readonly"), true).unwrap();
+        assert!(seen.exports.iter().all(|export| export.readonly));
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused() {
+        for flags in [
+            "--listen stdio",
+            "--shared-dir /s",
+            "--export a=/a --export a=/b --listen stdio",
+            "--shared-dir /s --listen stdio --listen stdio",
+        ] {
+            assert!(config(flags, true).is_err(), "{flags}");
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! Shutting the process in with what it serves, while it has one thread: what is started later
+//! inherits it.
+
+mod landlock;
+mod privileges;
+
+use std::os::fd::{AsFd, BorrowedFd};
+
+use rustix::thread::CapabilitySet;
+use tracing::{info, warn};
+use virtfs_local::SecurityModel;
+
+use super::export::OpenExport;
+use crate::cli::SandboxMode;
+use crate::failure::{Doing, Failure};
+
+/// Drops what the model does not need, and restricts the process to the exports. Whether
+/// Landlock is in force.
+pub(super) fn enter(
+    mode: SandboxMode,
+    model: SecurityModel,
+    exports: &[OpenExport],
+) -> Result<bool, Failure> {
+    let lacking = privileges::drop_all_but(privileges::needed(model))
+        .doing(|| "privileges cannot be dropped")?;
+    if model == SecurityModel::Passthrough && !lacking.is_empty() {
+        warn!(
+            "--security-model passthrough without all of root's capabilities: clients will be \
+             refused what the host's kernel refuses; '--security-model none' keeps files this \
+             user's"
+        );
+    }
+    if mode == SandboxMode::None {
+        warn!("no sandbox, because of --sandbox none: a defect could reach any file of the host");
+        return Ok(false);
+    }
+    let rules = exports.iter().map(|export| {
+        let rights = match export.readonly {
+            true => landlock::read_rights(),
+            false => landlock::write_rights(),
+        };
+        (export.dir.as_fd(), rights)
+    });
+    match landlock::restrict(rules) {
+        Ok(protection) => {
+            info!("sandbox: Landlock keeps the server inside its exports ({protection})");
+            Ok(true)
+        }
+        Err(why) if mode == SandboxMode::Landlock => Err(Failure::new(format!(
+            "--sandbox landlock: Landlock cannot be had: {why}; Linux 5.19 or newer is needed, \
+             with 'landlock' among its lsm= parameter"
+        ))),
+        Err(why) => {
+            warn!("no sandbox: {why}; a defect could reach any file of the host");
+            Ok(false)
+        }
+    }
+}
+
+/// Leaves the process nothing but the right to remove files in these directories.
+pub(super) fn restrict_to_removal<'fd>(dirs: impl Iterator<Item = BorrowedFd<'fd>>) {
+    // It talks to nobody: what cannot be dropped does little harm.
+    let _ = privileges::drop_all_but(CapabilitySet::DAC_OVERRIDE);
+    let _ = landlock::restrict(dirs.map(|dir| (dir, landlock::removal_right())));
+}

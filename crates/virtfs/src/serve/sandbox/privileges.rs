@@ -1,0 +1,48 @@
+//! Capabilities: only those that the ownership model needs.
+
+use rustix::io;
+use rustix::thread::{
+    CapabilitySet, CapabilitySets, capabilities, capability_is_in_bounding_set,
+    clear_ambient_capability_set, remove_capability_from_bounding_set, set_capabilities,
+    set_no_new_privs,
+};
+use virtfs_local::SecurityModel;
+
+/// What a server needs to act on its users' files.
+pub(super) fn needed(model: SecurityModel) -> CapabilitySet {
+    match model {
+        // A server of root's is expected to reach all files and give them to their owners under
+        // both models; any other user has none of these.
+        SecurityModel::Passthrough | SecurityModel::None => {
+            CapabilitySet::CHOWN
+                | CapabilitySet::DAC_OVERRIDE
+                | CapabilitySet::DAC_READ_SEARCH
+                | CapabilitySet::FOWNER
+                | CapabilitySet::FSETID
+                | CapabilitySet::MKNOD
+        }
+    }
+}
+
+/// Gives up, for good, all capabilities but these. Which of them are missing.
+pub(super) fn drop_all_but(keep: CapabilitySet) -> io::Result<CapabilitySet> {
+    set_no_new_privs(true)?;
+    let before = capabilities(None)?;
+    if before.effective.contains(CapabilitySet::SETPCAP) {
+        for capability in CapabilitySet::all().iter() {
+            // An error means that the kernel does not know it.
+            if capability_is_in_bounding_set(capability).unwrap_or(false) {
+                remove_capability_from_bounding_set(capability)?;
+            }
+        }
+    }
+    clear_ambient_capability_set()?;
+    let kept = before.permitted & keep;
+    let sets = CapabilitySets {
+        effective: kept,
+        permitted: kept,
+        inheritable: CapabilitySet::empty(),
+    };
+    set_capabilities(None, sets)?;
+    Ok(keep - kept)
+}

@@ -1,0 +1,136 @@
+//! The calls that need `unsafe`: inherited descriptors, signals, fork.
+#![allow(unsafe_code)]
+
+use std::ffi::c_int;
+use std::io;
+use std::mem::MaybeUninit;
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::ptr;
+
+use rustix::process::Pid;
+
+/// Takes over a descriptor that the process was started with. To be called before the process
+/// opens any, once for each number.
+pub(crate) fn inherited_fd(number: RawFd) -> io::Result<OwnedFd> {
+    // SAFETY: fcntl with F_GETFD touches no memory; a number that is no descriptor is refused.
+    checked(unsafe { libc::fcntl(number, libc::F_GETFD) })?;
+    // SAFETY: it is open, as was just seen, and nothing in this process owns it: the caller has
+    // opened none yet and asks for each once.
+    let fd = unsafe { OwnedFd::from_raw_fd(number) };
+    rustix::io::fcntl_setfd(&fd, rustix::io::FdFlags::CLOEXEC)?;
+    Ok(fd)
+}
+
+/// Blocks signals for this thread and those that it will start.
+pub(crate) fn block_signals(signals: &[c_int]) -> io::Result<()> {
+    change_mask(libc::SIG_BLOCK, signals)
+}
+
+/// A descriptor to read blocked signals from, as `signalfd_siginfo`.
+pub(crate) fn signal_fd(signals: &[c_int]) -> io::Result<OwnedFd> {
+    let set = signal_set(signals);
+    // SAFETY: the set is initialised and lives for the call; -1 asks for a new descriptor.
+    let fd = checked(unsafe { libc::signalfd(-1, &set, libc::SFD_CLOEXEC | libc::SFD_NONBLOCK) })?;
+    // SAFETY: the kernel has just made it for us.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// The signal that interrupts a system call that another thread sleeps in.
+fn interruption() -> c_int {
+    libc::SIGRTMIN()
+}
+
+extern "C" fn nothing(_: c_int) {}
+
+/// Makes the signal of [`interrupt`] end a system call with `EINTR`, and nothing else.
+pub(crate) fn prepare_interrupt() -> io::Result<()> {
+    // SAFETY: all zeros is a valid sigaction: no flags (SA_RESTART among them), an empty mask.
+    let mut action: libc::sigaction = unsafe { MaybeUninit::zeroed().assume_init() };
+    action.sa_sigaction = nothing as extern "C" fn(c_int) as libc::sighandler_t;
+    // SAFETY: the action lives for the call, and its handler does nothing, which is safe in any
+    // thread at any time.
+    checked(unsafe { libc::sigaction(interruption(), &action, ptr::null_mut()) })?;
+    change_mask(libc::SIG_UNBLOCK, &[interruption()])
+}
+
+/// Interrupts a thread of this process. If there is none of this number, nothing happens.
+pub(crate) fn interrupt(thread: Pid) {
+    let (process, thread) = (rustix::process::getpid(), thread);
+    // SAFETY: tgkill touches no memory, and the signal's handler does nothing.
+    unsafe {
+        libc::syscall(
+            libc::SYS_tgkill,
+            process.as_raw_nonzero().get(),
+            thread.as_raw_nonzero().get(),
+            interruption(),
+        )
+    };
+}
+
+/// Starts a process that runs `child` and ends with status 0. It keeps none of the descriptors
+/// but these. To be called while the process has one thread.
+pub(crate) fn fork(keep: &[BorrowedFd<'_>], child: impl FnOnce()) -> io::Result<Pid> {
+    // SAFETY: with one thread, nothing that the child uses can be in the hands of a thread that
+    // the child does not have.
+    let pid = checked(unsafe { libc::fork() })?;
+    if let Some(pid) = Pid::from_raw(pid) {
+        return Ok(pid);
+    }
+    if close_others(keep).is_ok() {
+        // An unwinding child would go on as a second parent.
+        let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(child));
+    }
+    // SAFETY: _exit is always allowed.
+    unsafe { libc::_exit(0) }
+}
+
+/// Closes all descriptors but these.
+fn close_others(keep: &[BorrowedFd<'_>]) -> io::Result<()> {
+    let mut kept: Vec<u32> = keep.iter().map(|fd| fd.as_raw_fd() as u32).collect();
+    kept.sort_unstable();
+    let mut first = 0;
+    for fd in kept {
+        if first < fd {
+            close_range(first, fd - 1)?;
+        }
+        first = fd + 1;
+    }
+    close_range(first, u32::MAX)
+}
+
+fn close_range(first: u32, last: u32) -> io::Result<()> {
+    // SAFETY: touches no memory. Only the forked child calls this, which uses what it kept and
+    // drops nothing: it leaves by _exit.
+    match unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+fn signal_set(signals: &[c_int]) -> libc::sigset_t {
+    let mut set = MaybeUninit::uninit();
+    // SAFETY: sigemptyset initialises the set, sigaddset changes one that is initialised.
+    unsafe {
+        libc::sigemptyset(set.as_mut_ptr());
+        for signal in signals {
+            libc::sigaddset(set.as_mut_ptr(), *signal);
+        }
+        set.assume_init()
+    }
+}
+
+fn change_mask(how: c_int, signals: &[c_int]) -> io::Result<()> {
+    let set = signal_set(signals);
+    // SAFETY: the set is initialised and lives for the call; the old one is not asked for.
+    match unsafe { libc::pthread_sigmask(how, &set, ptr::null_mut()) } {
+        0 => Ok(()),
+        error => Err(io::Error::from_raw_os_error(error)),
+    }
+}
+
+fn checked(result: c_int) -> io::Result<c_int> {
+    match result {
+        -1 => Err(io::Error::last_os_error()),
+        result => Ok(result),
+    }
+}

@@ -1,0 +1,270 @@
+//! A load generator: so many lanes on one connection, each with one request in flight.
+
+use std::error::Error;
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+
+use virtfs_proto::{
+    Dialect, GetattrMask, HEADER_LEN, Header, LopenFlags, NOFID, NOTAG, Names, Tattach, Tclunk,
+    Tgetattr, Tlcreate, Tlopen, Tmessage, Tread, Tversion, Twalk, Twrite, kind,
+};
+
+use crate::workload::{BIG, Dice, Kind, MADE, Workload, small};
+
+const MSIZE: u32 = 1 << 20;
+/// Fids that all lanes use; a lane's own are numbered from [`LANES`].
+const ROOT: u32 = 0;
+const FILE: u32 = 1;
+const DIR: u32 = 2;
+const LANES: u32 = 16;
+
+/// A connection with lanes.
+pub(crate) struct Client {
+    stream: UnixStream,
+    /// The step that each lane is at.
+    steps: Vec<usize>,
+    outgoing: Vec<u8>,
+    incoming: Vec<u8>,
+    filled: usize,
+    dice: Dice,
+    count: usize,
+    payload: Vec<u8>,
+}
+
+impl Client {
+    pub(crate) fn connect(socket: &Path, depth: usize) -> Result<Self, Box<dyn Error>> {
+        let mut client = Self {
+            stream: UnixStream::connect(socket)?,
+            steps: vec![0; depth],
+            outgoing: Vec::new(),
+            incoming: vec![0; 2 * MSIZE as usize],
+            filled: 0,
+            dice: Dice::new(1),
+            count: 0,
+            payload: vec![7; 128 << 10],
+        };
+        client.call(
+            NOTAG,
+            Tversion {
+                msize: MSIZE,
+                version: b"9P2000.L",
+            }
+            .into(),
+        )?;
+        let uname: &[u8] = b"root";
+        let attach = Tattach {
+            fid: ROOT,
+            afid: NOFID,
+            uname,
+            aname: b"",
+            n_uname: 0,
+        };
+        client.call(0, attach.into())?;
+        Ok(client)
+    }
+
+    /// Makes the fids that the lanes share.
+    pub(crate) fn prepare(&mut self, workload: &Workload) -> Result<(), Box<dyn Error>> {
+        let (to, name) = match workload.kind {
+            Kind::Create => (DIR, MADE),
+            _ => (FILE, BIG),
+        };
+        let names = [name.as_bytes()];
+        let walk = Twalk {
+            fid: ROOT,
+            newfid: to,
+            names: Names::from_slice(&names),
+        };
+        self.call(0, walk.into())?;
+        if matches!(workload.kind, Kind::Read(_) | Kind::Write(_)) {
+            self.call(
+                0,
+                Tlopen {
+                    fid: FILE,
+                    flags: LopenFlags::RDWR,
+                }
+                .into(),
+            )?;
+        }
+        Ok(())
+    }
+
+    /// Does so many operations; how many.
+    pub(crate) fn run(
+        &mut self,
+        workload: &Workload,
+        times: usize,
+    ) -> Result<usize, Box<dyn Error>> {
+        let lanes = self.steps.len();
+        self.steps.fill(0);
+        let mut begun = lanes.min(times);
+        let mut ended = 0;
+        for lane in 0..begun {
+            self.send(workload, lane)?;
+        }
+        while ended < times {
+            self.stream.write_all(&self.outgoing)?;
+            self.outgoing.clear();
+            self.filled += self.stream.read(&mut self.incoming[self.filled..])?;
+            let mut from = 0;
+            while let Some((header, next)) = self.frame(from)? {
+                from = next;
+                let lane = usize::from(header.tag);
+                self.steps[lane] += 1;
+                if self.steps[lane] == workload.messages {
+                    self.steps[lane] = 0;
+                    ended += 1;
+                    if begun == times {
+                        continue;
+                    }
+                    begun += 1;
+                }
+                self.send(workload, lane)?;
+            }
+            self.incoming.copy_within(from..self.filled, 0);
+            self.filled -= from;
+        }
+        Ok(times)
+    }
+
+    /// The header of the frame that begins here, and where the next one begins.
+    fn frame(&self, from: usize) -> Result<Option<(Header, usize)>, Box<dyn Error>> {
+        let waiting = &self.incoming[from..self.filled];
+        if waiting.len() < HEADER_LEN {
+            return Ok(None);
+        }
+        let header = Header::decode(waiting)?;
+        if waiting.len() < header.size as usize {
+            return Ok(None);
+        }
+        if header.kind == kind::RLERROR {
+            let errno = waiting[HEADER_LEN..][..4]
+                .try_into()
+                .map(u32::from_le_bytes)?;
+            return Err(format!("the server answered errno {errno}").into());
+        }
+        Ok(Some((header, from + header.size as usize)))
+    }
+
+    /// Queues the next request of a lane.
+    fn send(&mut self, workload: &Workload, lane: usize) -> Result<(), Box<dyn Error>> {
+        let (tag, fid) = (lane as u16, LANES + lane as u32);
+        match (workload.kind, self.steps[lane]) {
+            (Kind::GetAttr, _) => {
+                let request_mask = GetattrMask::BASIC;
+                self.queue(
+                    tag,
+                    Tgetattr {
+                        fid: FILE,
+                        request_mask,
+                    }
+                    .into(),
+                )
+            }
+            (Kind::Stat, 0) => {
+                self.count += 1;
+                let name = small(self.count);
+                let names = [name.as_bytes()];
+                let names = Names::from_slice(&names);
+                self.queue(
+                    tag,
+                    Twalk {
+                        fid: ROOT,
+                        newfid: fid,
+                        names,
+                    }
+                    .into(),
+                )
+            }
+            (Kind::Stat, 1) => {
+                let request_mask = GetattrMask::BASIC;
+                self.queue(tag, Tgetattr { fid, request_mask }.into())
+            }
+            (Kind::Read(size), _) => {
+                let offset = self.dice.offset(size);
+                self.queue(
+                    tag,
+                    Tread {
+                        fid: FILE,
+                        offset,
+                        count: size as u32,
+                    }
+                    .into(),
+                )
+            }
+            (Kind::Write(size), _) => {
+                let offset = self.dice.offset(size);
+                self.queue(
+                    tag,
+                    Twrite {
+                        fid: FILE,
+                        offset,
+                        count: size as u32,
+                    }
+                    .into(),
+                )
+            }
+            (Kind::Create, 0) => {
+                let names = Names::from_slice(&[]);
+                self.queue(
+                    tag,
+                    Twalk {
+                        fid: DIR,
+                        newfid: fid,
+                        names,
+                    }
+                    .into(),
+                )
+            }
+            (Kind::Create, 1) => {
+                self.count += 1;
+                let name = format!("served-{}", self.count);
+                let create = Tlcreate {
+                    fid,
+                    name: name.as_bytes(),
+                    flags: LopenFlags::WRONLY,
+                    mode: 0o644,
+                    gid: 0,
+                };
+                self.queue(tag, create.into())
+            }
+            (Kind::Create, 2) => self.queue(
+                tag,
+                Twrite {
+                    fid,
+                    offset: 0,
+                    count: 4096,
+                }
+                .into(),
+            ),
+            (Kind::Stat | Kind::Create, _) => self.queue(tag, Tclunk { fid }.into()),
+        }
+    }
+
+    fn queue(&mut self, tag: u16, message: Tmessage<'_>) -> Result<(), Box<dyn Error>> {
+        let mut head = [0; 512];
+        let length = message.encode(Dialect::L, tag, &mut head)?;
+        self.outgoing.extend_from_slice(&head[..length]);
+        self.outgoing
+            .extend_from_slice(&self.payload[..message.payload_len() as usize]);
+        Ok(())
+    }
+
+    fn call(&mut self, tag: u16, message: Tmessage<'_>) -> Result<(), Box<dyn Error>> {
+        self.queue(tag, message)?;
+        self.stream.write_all(&self.outgoing)?;
+        self.outgoing.clear();
+        loop {
+            if let Some((_, next)) = self.frame(0)? {
+                self.incoming.copy_within(next..self.filled, 0);
+                self.filled -= next;
+                return Ok(());
+            }
+            match self.stream.read(&mut self.incoming[self.filled..])? {
+                0 => return Err("the server hung up".into()),
+                read => self.filled += read,
+            }
+        }
+    }
+}

@@ -37,7 +37,10 @@ pub(crate) fn check(cx: &Cx<'_>, dir: &LocalNode) -> Result<(), Errno> {
     if dir.tree.landlock && dir.checked.load(Ordering::Acquire) == moves {
         return Ok(());
     }
-    chain(cx, dir)?;
+    match chain(cx, dir) {
+        Err(Errno::ESTALE) if lies_below_root(cx, dir) => return Ok(()),
+        result => result?,
+    }
     dir.checked.store(moves, Ordering::Release);
     Ok(())
 }
@@ -45,7 +48,8 @@ pub(crate) fn check(cx: &Cx<'_>, dir: &LocalNode) -> Result<(), Errno> {
 /// To be asked when the kernel refused a change in these directories: under Landlock that may
 /// mean that one of them is outside.
 pub(crate) fn explain(cx: &Cx<'_>, dirs: &[&LocalNode], error: Errno) -> Errno {
-    let outside = |dir: &&LocalNode| !dir.is_root && chain(cx, dir).is_err();
+    let outside =
+        |dir: &&LocalNode| !dir.is_root && chain(cx, dir).is_err() && !lies_below_root(cx, dir);
     let doubtful = matches!(error, Errno::EACCES | Errno::EXDEV);
     match dirs.first() {
         Some(dir) if dir.tree.landlock && doubtful && dirs.iter().any(outside) => Errno::ESTALE,
@@ -89,6 +93,25 @@ pub(crate) fn chain(cx: &Cx<'_>, dir: &LocalNode) -> Result<(), Errno> {
             Some(_) => entry.map_err(stale)?.parent,
         });
     }
+}
+
+/// Whether the kernel says that a directory lies below the root, though not where its entry says:
+/// the host may have renamed it, or one above it, inside the export. No for paths that are longer
+/// than the kernel tells (4,096 bytes).
+fn lies_below_root(cx: &Cx<'_>, dir: &LocalNode) -> bool {
+    let mut root = dir.entry().map(|entry| entry.parent);
+    while let Some(node) = root.take_if(|node| !node.is_root) {
+        root = node.entry().map(|entry| entry.parent);
+    }
+    let path = |node: &LocalNode| {
+        let fd = node.fd(cx).ok()?;
+        node.tree.proc.path_of(fd.as_fd()).ok()
+    };
+    let (Some(root), Some(dir)) = (root.and_then(|root| path(&root)), path(dir)) else {
+        return false;
+    };
+    let below = dir.as_bytes().strip_prefix(root.as_bytes());
+    below.is_some_and(|rest| root.as_bytes().ends_with(b"/") || rest.starts_with(b"/"))
 }
 
 /// The error of a node whose own entry is gone.

@@ -1,10 +1,11 @@
 //! `/proc/self/fd`, held: the way from an `O_PATH` descriptor to an open file, and to the calls
 //! that take a path only.
 
+use std::ffi::CString;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::{Arc, Mutex};
 
-use rustix::fs::{CWD, Mode, OFlags, openat};
+use rustix::fs::{CWD, Mode, OFlags, openat, readlinkat};
 use rustix::io;
 use rustix::path::DecInt;
 use rustix::process::{Pid, getpid};
@@ -46,6 +47,11 @@ impl ProcFd {
     pub(crate) fn reopen(&self, fd: BorrowedFd<'_>, flags: OFlags) -> io::Result<OwnedFd> {
         let flags = flags | OFlags::CLOEXEC | OFlags::NOCTTY;
         openat(&self.dir, Self::name(fd), flags, Mode::empty())
+    }
+
+    /// Where the kernel says that a descriptor lies. For a look only: it may move at once.
+    pub(crate) fn path_of(&self, fd: BorrowedFd<'_>) -> io::Result<CString> {
+        readlinkat(&self.dir, Self::name(fd), Vec::new())
     }
 
     /// The process whose descriptors these are.

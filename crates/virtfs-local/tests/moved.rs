@@ -31,6 +31,18 @@ fn a_node_keeps_its_file_when_the_host_moves_it() {
 }
 
 #[test]
+fn a_directory_that_the_host_moved_inside_the_export_can_be_filled() {
+    let export = Export::new();
+    fs::create_dir_all(export.host("a/b")).unwrap();
+    let dir = export.walk("a/b");
+    fs::rename(export.host("a"), export.host("c")).unwrap();
+    export.mkdir(&dir, "made").unwrap();
+    assert!(export.host("c/b/made").is_dir());
+    export.rename((&dir, "made"), (&export.root, "moved")).unwrap();
+    assert!(export.host("moved").is_dir());
+}
+
+#[test]
 fn an_entry_that_the_host_took_is_not_removed_by_its_node() {
     let export = Export::new();
     export.host_write("a", "mine");

@@ -5,7 +5,7 @@
 //! drive the same [`Session`].
 //!
 //! The way of one request: a transport's [`Receiver`] gives an [`Exchange`]; the session takes
-//! its place in the order of its fids; [`lower`] turns the message into an operation; one file
+//! its place in the order of its fids; `lower` turns the message into an operation; one file
 //! under `ops` runs it on the export's file system; the transport sends the reply.
 #![forbid(unsafe_code)]
 
@@ -31,3 +31,7 @@ pub use server::{Refused, Server, SessionHandle};
 pub use session::Session;
 pub use stream::{Connection, FdStream};
 pub use transport::{Exchange, Fault, Receiver, Transport};
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

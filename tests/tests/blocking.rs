@@ -174,3 +174,39 @@ fn a_session_ends_when_its_client_hangs_up_on_blocked_requests() {
         assert_eq!((gate.blocked(), gate.passed()), (0, 0));
     }
 }
+
+#[test]
+fn a_flush_behind_more_requests_than_the_budget_allows_is_read() {
+    let gate = Gate::new();
+    let (_served, mut client) = served(&gate, Wait::PROPER);
+    let budget = Limits::default().requests as u16;
+    client.send_frames(&reads(0..budget + 12));
+    assert!(gate.wait_for_blocked(budget.into(), PATIENCE));
+    // One that waits for a place, one that runs: its place goes to the next.
+    for oldtag in [budget + 3, 17] {
+        client.send(1000, Tflush { oldtag });
+        let reply = client.receive();
+        assert_eq!((reply.tag, reply.kind), (1000, kind::RFLUSH));
+    }
+    assert!(gate.wait_for_blocked(budget.into(), PATIENCE));
+    gate.open();
+    let replies = client.receive_many(usize::from(budget) + 10);
+    let tags: Vec<_> = replies.iter().map(|reply| reply.tag).collect();
+    assert!(!tags.contains(&17) && !tags.contains(&(budget + 3)));
+}
+
+#[test]
+fn a_session_ends_when_its_client_hangs_up_on_more_than_the_budget() {
+    let gate = Gate::new();
+    let synth = Synth::new().file("gate", gate.file_with(Wait::PROPER));
+    let served = Served::synth(synth);
+    let (mut client, handle) = served.session_with_handle();
+    client.walk(0, 1, &["gate"]).unwrap();
+    client.lopen(1, 0).unwrap();
+    let budget = Limits::default().requests as u16;
+    client.send_frames(&reads(0..budget + 12));
+    assert!(gate.wait_for_blocked(budget.into(), PATIENCE));
+    drop(client);
+    handle.wait();
+    assert_eq!((gate.blocked(), gate.passed()), (0, 0));
+}

@@ -55,7 +55,7 @@ fn compare(served: &Served, rounds: u64, seed: u64) {
     let mut client = served.session();
     let mut model = Model::new();
     let mut rng = Rng::new(seed);
-    for round in 0..rounds {
+    for _ in 0..rounds {
         let mut frames = Frames::new();
         let mut expected: Vec<Expect> = Vec::new();
         let wanted = 1 + rng.index(200);
@@ -68,7 +68,6 @@ fn compare(served: &Served, rounds: u64, seed: u64) {
         for (reply, expect) in replies.iter().zip(&expected) {
             expect.check(reply);
         }
-        let _ = round;
     }
 }
 

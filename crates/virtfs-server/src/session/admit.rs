@@ -22,19 +22,15 @@ impl<T: Transport> Core<T> {
             let Some(kind) = receiver.peek()? else {
                 return Ok(true);
             };
-            let budget = match kind {
+            let room = match kind {
                 _ if self.version.is_some() => false,
                 // What was finished is in memory until the client takes it.
                 _ if transport.is_congested() => false,
                 kind::TVERSION => true,
-                // One can always be told to give up.
                 kind::TFLUSH => self.flushes < self.limits.requests,
-                _ => {
-                    self.in_flight < self.limits.requests
-                        && self.in_flight_bytes < self.limits.request_bytes
-                }
+                _ => self.has_budget() || self.may_hold_back(),
             };
-            if !budget {
+            if !room {
                 return Ok(false);
             }
             let Some(exchange) = receiver.next()? else {
@@ -43,6 +39,34 @@ impl<T: Transport> Core<T> {
             self.admit(exchange, receiver, transport)?;
         }
         Ok(true)
+    }
+
+    /// Admits what was held back, as far as the budget allows by now.
+    pub(super) fn admit_held(&mut self, transport: &T) {
+        while !self.closing
+            && self.version.is_none()
+            && self.has_budget()
+            && !transport.is_congested()
+            && let Some((kind, tag, exchange)) = self.held.pop_front()
+        {
+            self.held_bytes -= self.weight(kind, exchange.head());
+            self.enqueue(kind, tag, exchange);
+        }
+    }
+
+    fn has_budget(&self) -> bool {
+        self.in_flight < self.limits.requests && self.in_flight_bytes < self.limits.request_bytes
+    }
+
+    /// How many bytes a request will keep in flight.
+    pub(super) fn weight(&self, kind: u8, head: &[u8]) -> usize {
+        head.len() + claims::payload_bytes(kind, head).min(self.msize as usize)
+    }
+
+    /// Whether one more request may be held back, so that a `Tflush` behind it, or the end of the
+    /// connection, is seen though every place is taken by requests that hang.
+    fn may_hold_back(&self) -> bool {
+        self.held.len() < self.limits.requests && self.held_bytes < self.limits.request_bytes / 4
     }
 
     fn admit(
@@ -74,7 +98,13 @@ impl<T: Transport> Core<T> {
             self.flush(tag, old_tag, exchange, transport);
             return Ok(());
         }
-        self.enqueue(kind, tag, exchange);
+        if self.held.is_empty() && self.has_budget() {
+            self.enqueue(kind, tag, exchange);
+        } else {
+            self.held_bytes += self.weight(kind, head);
+            self.tags.insert(tag, Tagged::Held);
+            self.held.push_back((kind, tag, exchange));
+        }
         Ok(())
     }
 
@@ -83,8 +113,7 @@ impl<T: Transport> Core<T> {
         let number = self.next_number;
         self.next_number += 1;
         let claims = Claims::of(kind, exchange.head());
-        let bytes = exchange.head().len()
-            + claims::payload_bytes(kind, exchange.head()).min(self.msize as usize);
+        let bytes = self.weight(kind, exchange.head());
 
         let mut refused = None;
         let mut operands = claims.uses.map(|fid| match fid {

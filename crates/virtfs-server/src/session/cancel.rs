@@ -16,6 +16,11 @@ impl<T: Transport> Core<T> {
             Some(Tagged::Flush(target)) => *target,
             _ => old_tag,
         };
+        if let Some(at) = self.held.iter().position(|(_, held, _)| *held == target) {
+            self.drop_held(at, transport);
+            reply_flush(tag, exchange, transport);
+            return;
+        }
         // Its fid's number is free already: a clunk that can run is carried out.
         let clunks = |work: &Work<_>| work.tag == target && work.kind == kind::TCLUNK;
         if let Some(Tagged::Request {
@@ -42,6 +47,15 @@ impl<T: Transport> Core<T> {
         reply_flush(tag, exchange, transport);
     }
 
+    /// Drops a request that was held back.
+    fn drop_held(&mut self, at: usize, transport: &T) {
+        if let Some((kind, tag, exchange)) = self.held.remove(at) {
+            self.held_bytes -= self.weight(kind, exchange.head());
+            self.tags.remove(&tag);
+            transport.discard(exchange);
+        }
+    }
+
     /// Takes out a request that has not begun.
     fn take_queued(&mut self, tag: u16) -> Option<Work<T::Exchange>> {
         if let Some(at) = self.ready.iter().position(|work| work.tag == tag) {
@@ -54,6 +68,9 @@ impl<T: Transport> Core<T> {
 
     /// Drops what has not begun, and interrupts what runs; nothing of it is answered any more.
     pub(super) fn cancel_all(&mut self, transport: &T) {
+        while !self.held.is_empty() {
+            self.drop_held(0, transport);
+        }
         let queued = self
             .ready
             .drain(..)

@@ -61,6 +61,8 @@ pub(super) enum Tagged<E> {
         flushes: Vec<(u16, E)>,
         dropped: bool,
     },
+    /// A request that was held back.
+    Held,
     /// A `Tflush` that waits for the end of the request with this tag.
     Flush(u16),
 }
@@ -87,6 +89,9 @@ pub(super) struct Core<T: Transport> {
     pub(super) tags: FxHashMap<u16, Tagged<T::Exchange>>,
     pub(super) ready: VecDeque<Work<T::Exchange>>,
     pub(super) parked: FxHashMap<u64, Work<T::Exchange>>,
+    /// Kind, tag and request of what came when the budget was used up, in order.
+    pub(super) held: VecDeque<(u8, u16, T::Exchange)>,
+    pub(super) held_bytes: usize,
     pub(super) spare_calls: Vec<Arc<CallState>>,
     pub(super) next_number: u64,
     pub(super) in_flight: usize,
@@ -135,6 +140,8 @@ impl<T: Transport> Core<T> {
             tags: FxHashMap::default(),
             ready: VecDeque::new(),
             parked: FxHashMap::default(),
+            held: VecDeque::new(),
+            held_bytes: 0,
             spare_calls: Vec::new(),
             next_number: 0,
             in_flight: 0,
@@ -167,6 +174,7 @@ impl<T: Transport> Core<T> {
         if std::mem::take(&mut self.flush_first) && transport.has_replies() {
             return Next::Flush;
         }
+        self.admit_held(transport);
         if let Some(work) = self.ready.pop_front() {
             return self.start(work);
         }

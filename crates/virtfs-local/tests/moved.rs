@@ -38,7 +38,9 @@ fn a_directory_that_the_host_moved_inside_the_export_can_be_filled() {
     fs::rename(export.host("a"), export.host("c")).unwrap();
     export.mkdir(&dir, "made").unwrap();
     assert!(export.host("c/b/made").is_dir());
-    export.rename((&dir, "made"), (&export.root, "moved")).unwrap();
+    export
+        .rename((&dir, "made"), (&export.root, "moved"))
+        .unwrap();
     assert!(export.host("moved").is_dir());
 }
 

@@ -97,8 +97,8 @@ pub(super) struct Core<T: Transport> {
     pub(super) in_flight: usize,
     pub(super) in_flight_bytes: usize,
     pub(super) running: usize,
-    /// Threads that send replies.
-    pub(super) sending: usize,
+    /// Threads that send replies or close files: the session is not over before they are done.
+    pub(super) busy: usize,
     pub(super) flushes: usize,
     /// A `Tversion` that waits for what runs to end.
     pub(super) version: Option<(u16, T::Exchange)>,
@@ -147,7 +147,7 @@ impl<T: Transport> Core<T> {
             in_flight: 0,
             in_flight_bytes: 0,
             running: 0,
-            sending: 0,
+            busy: 0,
             flushes: 0,
             version: None,
             dialect: None,
@@ -209,7 +209,7 @@ impl<T: Transport> Core<T> {
         if transport.has_replies() {
             return Next::Flush;
         }
-        let last = self.running == 0 && self.sending == 0 && self.receiver.is_some();
+        let last = self.running == 0 && self.busy == 0 && self.receiver.is_some();
         if self.closing && last && !self.ending {
             Next::End
         } else {

@@ -132,11 +132,11 @@ impl<T: Transport> Session<T> {
                     drop_unlocked(core, garbage, self.as_ref())
                 }
                 Next::Flush => {
-                    core.sending += 1;
+                    core.busy += 1;
                     drop(core);
                     self.transport.flush();
                     let mut core = self.lock();
-                    core.sending -= 1;
+                    core.busy -= 1;
                     core
                 }
                 Next::Receive(receiver) => {
@@ -273,16 +273,19 @@ impl<T: Transport> Session<T> {
 
 /// Drops what a lock must not be held for: closing files takes its time.
 fn drop_unlocked<'a, T: Transport, G>(
-    core: MutexGuard<'a, Core<T>>,
+    mut core: MutexGuard<'a, Core<T>>,
     garbage: Option<G>,
     session: &'a Session<T>,
 ) -> MutexGuard<'a, Core<T>> {
     if garbage.is_none() {
         return core;
     }
+    core.busy += 1;
     drop(core);
     drop(garbage);
-    session.lock()
+    let mut core = session.lock();
+    core.busy -= 1;
+    core
 }
 
 impl<T: Transport> Watched for Session<T> {

@@ -24,7 +24,7 @@ impl Server {
             .arg("--listen")
             .arg(format!("unix:{}", socket.display()))
             .stdout(Stdio::null())
-            .stderr(Stdio::inherit())
+            .stderr(Stdio::null())
             .spawn()
             .map_err(|error| {
                 format!(

@@ -1,7 +1,7 @@
 //! An inode that clients have reached: what it is, and a descriptor of it or what is left of one.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 
 use rustix::fs::{AtFlags, Statx, StatxFlags, statx};
@@ -9,6 +9,7 @@ use rustix::io;
 use rustix::path::Arg;
 use virtfs_vfs::{FileKind, Qid};
 
+use crate::budget::Holder;
 use crate::hostfs::HostFs;
 use crate::proc::ProcFd;
 use crate::qid::qid;
@@ -73,6 +74,8 @@ pub(crate) struct Inode {
     used: AtomicBool,
     /// Whether its last name may be gone: then a descriptor is all that keeps it.
     unlinked: AtomicBool,
+    /// How many open files of it are parked.
+    parked: AtomicUsize,
     generation: OnceLock<Option<u64>>,
     /// The node of a directory, which has only one.
     pub(crate) place: Mutex<Weak<LocalNode>>,
@@ -140,6 +143,7 @@ impl Inode {
             descriptor: Mutex::new(Descriptor::Held(Arc::new(fd))),
             used: AtomicBool::new(true),
             unlinked: AtomicBool::new(false),
+            parked: AtomicUsize::new(0),
             generation: OnceLock::new(),
             place: Mutex::default(),
             tree: tree.clone(),
@@ -194,30 +198,61 @@ impl Inode {
         let fd = Arc::new(fd);
         *descriptor = Descriptor::Held(fd.clone());
         drop(descriptor);
-        self.tree.budget.add(self);
+        self.tree.nodes.add(self);
         Ok(fd)
     }
 
-    /// Whether it was used since this was last asked.
-    pub(crate) fn take_used(&self) -> bool {
+    /// Tells that a name of it is about to go, or that it will have several; whether that was
+    /// known before. From now on its descriptor is kept, and no open file of it is parked.
+    pub(crate) fn losing_a_name(&self) -> bool {
+        self.unlinked.swap(true, Ordering::SeqCst)
+    }
+
+    /// Takes that back: the name stayed.
+    pub(crate) fn kept_its_name(&self) {
+        self.unlinked.store(false, Ordering::SeqCst);
+    }
+
+    /// Whether open files of it are parked: only its descriptor leads back to them.
+    pub(crate) fn has_parked(&self) -> bool {
+        self.parked.load(Ordering::SeqCst) > 0
+    }
+
+    /// Counts an open file that is to be parked, unless its name may go.
+    pub(crate) fn park(&self) -> bool {
+        self.parked.fetch_add(1, Ordering::SeqCst);
+        let stays = !self.unlinked.load(Ordering::SeqCst);
+        if !stays {
+            self.unpark();
+        }
+        stays
+    }
+
+    /// Counts one less.
+    pub(crate) fn unpark(&self) {
+        self.parked.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+impl Holder for Inode {
+    fn take_used(&self) -> bool {
         self.used.swap(false, Ordering::Relaxed)
     }
 
-    /// Tells that a name of it was removed.
-    pub(crate) fn lost_a_name(&self) {
-        self.unlinked.store(true, Ordering::Relaxed);
-    }
-
-    /// Closes the descriptor if nobody is using it and the inode can be found again; one whose
-    /// name was removed only `if_unlinked`.
-    pub(crate) fn demote(&self, if_unlinked: bool) -> bool {
+    /// One whose name was removed is let go only at any cost, and never while it leads to parked
+    /// files.
+    fn let_go(&self, at_any_cost: bool) -> bool {
+        let unlinked = self.unlinked.load(Ordering::SeqCst);
+        if unlinked && (!at_any_cost || self.has_parked()) {
+            return false;
+        }
         let Ok(mut descriptor) = self.descriptor.try_lock() else {
             return false;
         };
         let Descriptor::Held(fd) = &*descriptor else {
             return false;
         };
-        if Arc::strong_count(fd) > 1 || self.unlinked.load(Ordering::Relaxed) && !if_unlinked {
+        if Arc::strong_count(fd) > 1 {
             return false;
         }
         let Some(trace) = Trace::of(fd.as_fd(), &self.tree.proc, self.tree.landlock) else {
@@ -226,7 +261,9 @@ impl Inode {
         *descriptor = Descriptor::Demoted(trace);
         true
     }
+}
 
+impl Inode {
     /// The generation: asked for once, without opening the file.
     pub(crate) fn generation(&self, fd: BorrowedFd<'_>) -> Option<u64> {
         *self

@@ -17,6 +17,7 @@ mod contain;
 mod hostfs;
 mod inode;
 mod localfs;
+mod opened;
 mod ops;
 mod options;
 mod ownership;

@@ -12,7 +12,7 @@ use virtfs_vfs::{
 };
 
 use crate::inode::{InodeId, LOOK, look};
-use crate::ops::open::LocalOpen;
+use crate::opened::LocalOpen;
 use crate::options::{Containment, Options};
 use crate::ownership::{self, Ownership};
 use crate::proc::ProcFd;
@@ -51,7 +51,7 @@ impl LocalFs {
                     .is_ok()
             })
             .map(|mount| (InodeId::of(&stat), mount));
-        let tree = Tree::new(ProcFd::get()?, options.max_nodes_open, landlock, mount);
+        let tree = Tree::new(ProcFd::get()?, &options, landlock, mount);
         let tree = Arc::new(tree);
         let root = tree
             .root(path, &stat)
@@ -73,7 +73,12 @@ impl LocalFs {
 
     /// How many descriptors nodes hold at present; open files are not counted.
     pub fn nodes_open(&self) -> usize {
-        self.tree.budget.held()
+        self.tree.nodes.held()
+    }
+
+    /// How many descriptors open files and locks hold at present.
+    pub fn files_open(&self) -> usize {
+        self.tree.opens.held()
     }
 
     pub(crate) fn node(&self, node: &Node) -> Result<Arc<LocalNode>, Errno> {

@@ -15,18 +15,24 @@ pub struct Options {
     /// How many descriptors may be held for nodes; beyond it those that were not used lately are
     /// closed and brought back on use. Open files are not counted.
     pub max_nodes_open: usize,
+    /// How many descriptors may be held for open files and locks; beyond it files that were not
+    /// used lately are closed and opened again on use. `EMFILE` where that cannot be done:
+    /// directories, locks, and files with no name, or several, stay open.
+    pub max_files_open: usize,
 }
 
 impl Default for Options {
-    /// Passthrough, writable, verified; half of the soft `RLIMIT_NOFILE` for nodes.
+    /// Passthrough, writable, verified; of the soft `RLIMIT_NOFILE` half for nodes and a quarter
+    /// for open files.
     fn default() -> Self {
         let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
-        let half = limit.unwrap_or(1 << 20) / 2;
+        let share = |part| usize::try_from(limit.unwrap_or(1 << 20) / part).unwrap_or(usize::MAX);
         Self {
             model: SecurityModel::Passthrough,
             readonly: false,
             containment: Containment::Verify,
-            max_nodes_open: usize::try_from(half).unwrap_or(usize::MAX).max(16),
+            max_nodes_open: share(2).max(16),
+            max_files_open: share(4).max(16),
         }
     }
 }

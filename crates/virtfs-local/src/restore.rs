@@ -25,8 +25,7 @@ pub(crate) fn open_path(
         let open = |resolve| {
             let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
             let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS | resolve;
-            tree.budget
-                .with_room(|| openat2(dir, name, flags, Mode::empty(), resolve))
+            tree.with_room(|| openat2(dir, name, flags, Mode::empty(), resolve))
         };
         match open(ResolveFlags::CACHED) {
             Err(io::Errno::AGAIN) => {
@@ -107,9 +106,7 @@ fn by_handle(node: &LocalNode) -> Result<Option<Arc<OwnedFd>>, Errno> {
         return Ok(None);
     }
     let handle = connectable.as_ref().unwrap_or(&plain);
-    let opened = tree
-        .budget
-        .with_room(|| handle::open(mount.as_fd(), handle));
+    let opened = tree.with_room(|| handle::open(mount.as_fd(), handle));
     match opened {
         Ok(fd) => adopt(&node.inode, fd),
         Err(error @ (io::Errno::MFILE | io::Errno::NFILE | io::Errno::NOMEM)) => Err(errno(error)),

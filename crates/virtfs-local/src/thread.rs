@@ -39,11 +39,13 @@ pub(crate) fn prepared() -> Result<(), Errno> {
 fn prepare() -> io::Result<Prepared> {
     sys::thread::unshare_fs()?;
     umask(Mode::empty());
-    let all = capabilities(None)?;
-    if !all.effective.contains(CapabilitySet::FSETID) {
+    let mut all = capabilities(None)?;
+    // Not the effective set: a thread that one of ours started has it lowered already.
+    if !all.permitted.contains(CapabilitySet::FSETID) {
         return Ok(Prepared { with_fsetid: None });
     }
     set_capabilities(None, without_fsetid(all))?;
+    all.effective.insert(CapabilitySet::FSETID);
     Ok(Prepared {
         with_fsetid: Some(all),
     })

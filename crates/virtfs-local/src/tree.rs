@@ -11,11 +11,14 @@ use std::sync::{Arc, Mutex, Weak};
 
 use rustc_hash::FxHashMap;
 use rustix::fs::Statx;
+use rustix::io;
 use virtfs_vfs::{Cx, Errno, FileKind};
 
 use crate::budget::Budget;
 use crate::hostfs::HostFs;
 use crate::inode::{Inode, InodeId};
+use crate::opened::LocalOpen;
+use crate::options::Options;
 use crate::proc::ProcFd;
 use crate::qid::QidPaths;
 use crate::restore;
@@ -46,7 +49,10 @@ pub(crate) struct Entry {
 pub(crate) struct Tree {
     pub(crate) proc: Arc<ProcFd>,
     pub(crate) qids: QidPaths,
-    pub(crate) budget: Budget,
+    /// The descriptors of nodes.
+    pub(crate) nodes: Budget<Inode>,
+    /// Those of open files and locks.
+    pub(crate) opens: Budget<LocalOpen>,
     /// Whether the process has restricted itself to the export.
     pub(crate) landlock: bool,
     /// The root, opened: handles of its mount are opened beside it, if that is permitted.
@@ -138,20 +144,34 @@ impl Drop for LocalNode {
 impl Tree {
     pub(crate) fn new(
         proc: Arc<ProcFd>,
-        max_nodes_open: usize,
+        options: &Options,
         landlock: bool,
         mount: Option<(InodeId, OwnedFd)>,
     ) -> Self {
         Self {
             proc,
             qids: QidPaths::default(),
-            budget: Budget::new(max_nodes_open),
+            nodes: Budget::new(options.max_nodes_open),
+            opens: Budget::new(options.max_files_open),
             landlock,
             mount,
             hosts: Mutex::default(),
             inodes: Mutex::default(),
             shape: Mutex::default(),
             renaming: Mutex::default(),
+        }
+    }
+
+    /// Makes a call that needs a descriptor; when there is none left, closes half of what is held
+    /// and tries once more.
+    pub(crate) fn with_room<T>(&self, mut f: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+        match f() {
+            Err(io::Errno::MFILE | io::Errno::NFILE) => {
+                self.nodes.halve();
+                self.opens.halve();
+                f()
+            }
+            result => result,
         }
     }
 
@@ -216,11 +236,8 @@ impl Tree {
             // Whether the new name stands for another file now is seen when it is used.
             return;
         };
-        if let Some(replaced) = replaced {
-            if Arc::ptr_eq(&replaced.inode, &moved.inode) {
-                return; // Two links of one file: the kernel leaves both.
-            }
-            replaced.inode.lost_a_name();
+        if replaced.is_some_and(|replaced| Arc::ptr_eq(&replaced.inode, &moved.inode)) {
+            return; // Two links of one file: the kernel leaves both.
         }
         let _shape = lock(&self.shape);
         if let Some(replaced) = replaced.filter(|r| r.is_child(to_dir, to_name)) {
@@ -231,7 +248,6 @@ impl Tree {
 
     /// Follows a removal that the kernel has done; `node` was known under the name before it.
     pub(crate) fn removed(&self, node: &Arc<LocalNode>, dir: &Arc<LocalNode>, name: &[u8]) {
-        node.inode.lost_a_name();
         let _shape = lock(&self.shape);
         if node.is_child(dir, name) {
             node.detach();
@@ -277,7 +293,7 @@ impl Tree {
                     let inode = Arc::new(Inode::new(self, stat, kind, fd, host));
                     inodes.insert(id, Arc::downgrade(&inode));
                     drop(inodes);
-                    self.budget.add(&inode);
+                    self.nodes.add(&inode);
                     return Ok(inode);
                 }
             }
@@ -307,7 +323,7 @@ impl Tree {
         }
         drop(inodes);
         if held {
-            self.budget.remove();
+            self.nodes.remove();
         }
     }
 }

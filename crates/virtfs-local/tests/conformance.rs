@@ -37,6 +37,7 @@ mod on_few_descriptors {
     fn fresh() -> Fixture {
         let options = Options {
             max_nodes_open: 2,
+            max_files_open: 4,
             ..Options::default()
         };
         on_disk(options, Has::all())

@@ -114,3 +114,22 @@ fn threads_that_were_not_prepared_prepare_themselves() {
     });
     assert_eq!(host_mode(&export), 0o755);
 }
+
+#[test]
+fn a_thread_that_one_of_ours_started_can_set_them_too() {
+    need_root();
+    let export = Export::new();
+    export.fs.prepare_thread();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let what = virtfs_vfs::Make::Directory { mode: 0o2755 };
+            let name = common::name("d");
+            export
+                .fs
+                .make(&common::user(1000), &export.root, name, what, 1000)
+                .unwrap();
+        });
+    });
+    let mode = fs::metadata(export.host("d")).unwrap().mode();
+    assert_eq!(mode & 0o7777, 0o2755);
+}

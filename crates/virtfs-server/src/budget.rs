@@ -14,8 +14,9 @@ pub struct Limits {
     pub sessions: usize,
     /// Fids of one session. Default 1,048,576.
     pub fids: usize,
-    /// Open files of all sessions together, shared fairly. Default 3,072; a program sets it to
-    /// ¾ of its RLIMIT_NOFILE.
+    /// Open files of all sessions together, shared fairly. Default 3,072. A program sets it to
+    /// what its file systems bear: ¾ of RLIMIT_NOFILE where each open file takes a descriptor, far
+    /// more where they close files that are not in use.
     pub open_files: usize,
     /// Bytes of extended attributes that the fids of one session hold. Default 16 MiB.
     pub xattr_bytes: usize,

@@ -143,9 +143,6 @@ impl LockTable {
         range: LockRange,
         lock_file: impl FnOnce() -> Result<Box<dyn LockFile>, Errno>,
     ) -> Result<Option<Found>, Errno> {
-        if kind == LockKind::Unlock {
-            return Err(Errno::EINVAL);
-        }
         let owners = self.lock_inodes().get(&inode).cloned();
         let Some(owners) = owners else {
             return test_of(&[], key, kind, range, lock_file);

@@ -325,7 +325,12 @@ pub(crate) fn lower<'a>(message: &Tmessage<'a>) -> Result<Op<'a>, Errno> {
             }
         }
         Tmessage::Getlock(m) => Op::TestLock {
-            kind: lock_kind(m.kind)?,
+            kind: match lock_kind(m.kind)? {
+                // Linux always asks so: its look at its own locks overwrites what the program
+                // wanted. Who would be in a writer's way is everybody there.
+                LockKind::Unlock => LockKind::Write,
+                kind => kind,
+            },
             range: LockRange::new(m.start, m.length)?,
             owner: LockOwner {
                 client_id: m.client_id,

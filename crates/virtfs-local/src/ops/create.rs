@@ -12,7 +12,8 @@ use crate::LocalFs;
 use crate::call::{call, errno, raw};
 use crate::contain;
 use crate::inode::{InodeId, LOOK, look, look_at};
-use crate::ops::open::{LocalOpen, host_flags, open_node};
+use crate::opened::LocalOpen;
+use crate::ops::open::{host_flags, open_node};
 use crate::ops::set::chmod;
 use crate::ops::walk::step;
 use crate::tree::LocalNode;
@@ -36,10 +37,13 @@ pub(crate) fn create(
     }
     let dir = fs.node(dir)?;
     let dir_fd = parent(cx, &dir, name)?;
+    if !fs.tree.opens.make_room() {
+        return Err(Errno::EMFILE);
+    }
     let name = name.as_bytes();
     for _ in 0..TRIES {
         match create_new(fs, cx, dir_fd.as_fd(), name, flags, mode) {
-            Ok(fd) => return new_file(fs, cx, &dir, dir_fd.as_fd(), name, fd, mode, gid),
+            Ok(fd) => return new_file(fs, cx, &dir, dir_fd.as_fd(), name, fd, flags, mode, gid),
             Err(Errno::EEXIST) if !flags.contains(OpenFlags::EXCLUSIVE) => {}
             Err(error) => return Err(contain::explain(cx, &[&dir], error)),
         }
@@ -89,10 +93,7 @@ pub(crate) fn create_new(
         | OFlags::NOCTTY
         | OFlags::CLOEXEC;
     let mode = Mode::from_raw_mode(mode & 0o7777);
-    raw(cx, || {
-        fs.tree.budget.with_room(|| openat(dir, name, how, mode))
-    })
-    .map_err(errno)
+    raw(cx, || fs.tree.with_room(|| openat(dir, name, how, mode))).map_err(errno)
 }
 
 #[expect(clippy::too_many_arguments, reason = "the parts of one request")]
@@ -103,13 +104,14 @@ fn new_file(
     dir_fd: BorrowedFd<'_>,
     name: &[u8],
     fd: OwnedFd,
+    flags: OpenFlags,
     mode: u32,
     gid: u32,
 ) -> Result<(Node, Opened), Errno> {
     let moves = contain::moves();
     let node = own(fs, cx, fd.as_fd(), FileKind::Regular, mode, gid).and_then(|()| {
         let reopen = || fs.tree.proc.reopen(fd.as_fd(), OFlags::PATH);
-        let path = raw(cx, || fs.tree.budget.with_room(reopen)).map_err(errno)?;
+        let path = raw(cx, || fs.tree.with_room(reopen)).map_err(errno)?;
         let stat = call(cx, || look(path.as_fd(), LOOK))?;
         Ok((fs.tree.enter(dir, name, path, &stat, moves)?, stat))
     });
@@ -123,11 +125,7 @@ fn new_file(
     let opened = Opened {
         qid: node.inode.qid(&stat),
         blksize: stat.stx_blksize,
-        open: Open::new(Arc::new(LocalOpen {
-            fd,
-            node: node.clone(),
-            listing: Default::default(),
-        })),
+        open: Open::new(LocalOpen::new(node.clone(), fd, host_flags(flags))),
     };
     Ok((Node::new(node), opened))
 }

@@ -9,6 +9,7 @@ use virtfs_vfs::{Cx, Errno, FileKind, Name, Node, Place, Removal};
 use crate::LocalFs;
 use crate::call::call;
 use crate::contain;
+use crate::inode::Inode;
 use crate::ops::create::parent;
 use crate::proc::ProcFd;
 use crate::sync::lock;
@@ -30,6 +31,10 @@ pub(crate) fn link(
         return Err(Errno::EPERM);
     }
     let fd = node.fd(cx)?;
+    if node.inode.has_parked() {
+        // With several names it is not seen from one when all are gone.
+        node.inode.losing_a_name();
+    }
     let from = ProcFd::name(fd.as_fd());
     call(cx, || {
         let (proc, name) = (&*fs.tree.proc, name.as_bytes());
@@ -86,6 +91,45 @@ impl Source {
     }
 }
 
+/// While a name is being removed: the inode is held, for parked files of it to be found again.
+struct Losing {
+    inode: Option<Arc<Inode>>,
+    _held: Option<Arc<OwnedFd>>,
+}
+
+impl Losing {
+    fn of(cx: &Cx<'_>, node: Option<&Arc<LocalNode>>) -> Result<Self, Errno> {
+        let Some(node) = node else {
+            return Ok(Self {
+                inode: None,
+                _held: None,
+            });
+        };
+        let known = node.inode.losing_a_name();
+        let mut losing = Self {
+            inode: (!known).then(|| node.inode.clone()),
+            _held: None,
+        };
+        if node.inode.has_parked() {
+            losing._held = Some(node.fd(cx)?);
+        }
+        Ok(losing)
+    }
+
+    /// The name is gone.
+    fn done(mut self) {
+        self.inode = None;
+    }
+}
+
+impl Drop for Losing {
+    fn drop(&mut self) {
+        if let Some(inode) = &self.inode {
+            inode.kept_its_name();
+        }
+    }
+}
+
 /// `Trenameat`, `Trename`.
 pub(crate) fn rename(
     fs: &LocalFs,
@@ -111,8 +155,10 @@ pub(crate) fn rename(
         break (source, renaming);
     };
     let replaced = to_dir.child(to_name);
+    let losing = Losing::of(cx, replaced.as_ref())?;
     call(cx, || renameat(&from.dir_fd, &*from.name, &to_fd, to_name))
         .map_err(|error| contain::explain(cx, &[&from.dir, &to_dir], error))?;
+    losing.done();
     let file = from
         .known
         .as_ref()
@@ -135,6 +181,7 @@ pub(crate) fn remove(
 ) -> Result<(), Errno> {
     fs.writable()?;
     let what = Source::of(fs, cx, what)?;
+    let losing = Losing::of(cx, what.known.as_ref())?;
     let unlink = |flags| call(cx, || unlinkat(&what.dir_fd, &*what.name, flags));
     match kind {
         Removal::File => unlink(AtFlags::empty()),
@@ -145,6 +192,7 @@ pub(crate) fn remove(
         },
     }
     .map_err(|error| contain::explain(cx, &[&what.dir], error))?;
+    losing.done();
     if let Some(node) = &what.known {
         fs.tree.removed(node, &what.dir, &what.name);
     }

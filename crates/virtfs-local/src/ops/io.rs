@@ -22,6 +22,7 @@ pub(crate) fn read(
         return Err(Errno::EISDIR);
     }
     let host = &open.node.inode.host;
+    let fd = open.fd(cx)?;
     let room = reply.room();
     let mut flags = if host.nowait() {
         IoFlags::NOWAIT
@@ -33,7 +34,7 @@ pub(crate) fn read(
             cx.about_to_block();
         }
         let done = room - reply.room();
-        match reply.read_from(open.fd.as_fd(), place(offset, done)?, flags) {
+        match reply.read_from(fd.as_fd(), place(offset, done)?, flags) {
             Ok(0) => break,
             Ok(_) => {}
             Err(Errno::EINTR) if !cx.interrupted() => {}
@@ -62,10 +63,11 @@ pub(crate) fn write(
     if open.node.inode.host.remote {
         cx.about_to_block();
     }
+    let fd = open.fd(cx)?;
     let all = body.remaining();
     while body.remaining() > 0 {
         let done = all - body.remaining();
-        match body.write_to(open.fd.as_fd(), place(offset, done)?, IoFlags::empty()) {
+        match body.write_to(fd.as_fd(), place(offset, done)?, IoFlags::empty()) {
             Ok(0) => break,
             Ok(_) => {}
             Err(Errno::EINTR) if !cx.interrupted() => {}
@@ -86,9 +88,10 @@ pub(crate) fn sync(fs: &LocalFs, cx: &Cx<'_>, open: &Open, data_only: bool) -> R
     if open.node.inode.host.remote {
         cx.about_to_block();
     }
+    let fd = open.fd(cx)?;
     call(cx, || match data_only {
-        true => fdatasync(&open.fd),
-        false => fsync(&open.fd),
+        true => fdatasync(&fd),
+        false => fsync(&fd),
     })
 }
 

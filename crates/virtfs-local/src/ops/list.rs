@@ -1,13 +1,13 @@
 //! Reading directories: a buffer for each open one, from which lists go on without a call.
 
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 
 use rustix::fs::{SeekFrom, seek};
 use virtfs_vfs::{Cx, DirEntry, Errno, FileKind, Open, Qid};
 
 use crate::LocalFs;
 use crate::call::call;
-use crate::ops::open::LocalOpen;
+use crate::opened::LocalOpen;
 use crate::sync::lock;
 use crate::sys::getdents::getdents;
 
@@ -44,10 +44,11 @@ pub(crate) fn list(
     if open.node.inode.host.remote {
         cx.about_to_block();
     }
+    let fd = open.fd(cx)?;
     let mut listing = lock(&open.listing);
     let listing = &mut *listing;
     if cookie != listing.cookie || cookie == 0 && listing.begun {
-        listing.rewind(cx, open, cookie)?;
+        listing.rewind(cx, fd.as_fd(), cookie)?;
     }
     let mut took = false;
     loop {
@@ -64,7 +65,7 @@ pub(crate) fn list(
         listing.begun = true;
         listing.buffer.resize(BUFFER, 0);
         listing.from = 0;
-        listing.to = match call(cx, || getdents(open.fd.as_fd(), &mut listing.buffer)) {
+        listing.to = match call(cx, || getdents(fd.as_fd(), &mut listing.buffer)) {
             // A directory that was removed has ended, says POSIX.
             Err(Errno::ENOENT) => 0,
             result => result?,
@@ -77,9 +78,9 @@ pub(crate) fn list(
 }
 
 impl Listing {
-    fn rewind(&mut self, cx: &Cx<'_>, open: &LocalOpen, cookie: u64) -> Result<(), Errno> {
+    fn rewind(&mut self, cx: &Cx<'_>, fd: BorrowedFd<'_>, cookie: u64) -> Result<(), Errno> {
         (self.from, self.to) = (0, 0);
-        call(cx, || seek(&open.fd, SeekFrom::Start(cookie)))?;
+        call(cx, || seek(fd, SeekFrom::Start(cookie)))?;
         self.begun = cookie != 0;
         self.cookie = cookie;
         Ok(())

@@ -1,7 +1,7 @@
 //! Locks on files: open-file-description locks where the file can be written, else `flock`.
 
 use std::os::fd::{AsFd, OwnedFd};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use rustix::fs::{FlockOperation, OFlags, flock};
 use rustix::io;
@@ -11,6 +11,7 @@ use crate::LocalFs;
 use crate::call::{errno, raw};
 use crate::sync::lock;
 use crate::sys::ofd;
+use crate::tree::Tree;
 
 /// Opens a file once more, for the locks of one owner.
 pub(crate) fn lock_file(
@@ -21,33 +22,56 @@ pub(crate) fn lock_file(
 ) -> Result<Box<dyn LockFile>, Errno> {
     let node = fs.node(node)?;
     // By the open file: it is there though the name may be gone.
-    let open = fs.opened(open)?;
+    let fd = fs.opened(open)?.fd(cx)?;
+    if !fs.tree.opens.make_room() {
+        return Err(Errno::ENOLCK);
+    }
     if node.inode.host.remote {
         cx.about_to_block();
     }
     let reopen = |how| {
         raw(cx, || {
             let tree = &fs.tree;
-            tree.budget
-                .with_room(|| tree.proc.reopen(open.fd.as_fd(), how))
+            tree.with_room(|| tree.proc.reopen(fd.as_fd(), how))
         })
     };
     if node.inode.kind == FileKind::Regular && !fs.readonly {
         match reopen(OFlags::RDWR) {
-            Ok(fd) => return Ok(Box::new(Ranges(fd))),
+            Ok(fd) => return Ok(Box::new(Ranges(Counted::new(fs, fd)))),
             Err(io::Errno::ACCESS | io::Errno::PERM | io::Errno::ROFS | io::Errno::TXTBSY) => {}
             Err(error) => return Err(errno(error)),
         }
     }
     let fd = reopen(OFlags::RDONLY).map_err(errno)?;
     Ok(Box::new(Whole {
-        fd,
+        fd: Counted::new(fs, fd),
         held: Mutex::new(LockKind::Unlock),
     }))
 }
 
+/// A descriptor that counts among those of open files. It is never closed before its time: the
+/// lock would be gone.
+struct Counted {
+    fd: OwnedFd,
+    tree: Arc<Tree>,
+}
+
+impl Counted {
+    fn new(fs: &LocalFs, fd: OwnedFd) -> Self {
+        fs.tree.opens.count();
+        let tree = fs.tree.clone();
+        Self { fd, tree }
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.tree.opens.remove();
+    }
+}
+
 /// Byte ranges.
-struct Ranges(OwnedFd);
+struct Ranges(Counted);
 
 impl LockFile for Ranges {
     fn whole_file_only(&self) -> bool {
@@ -55,14 +79,14 @@ impl LockFile for Ranges {
     }
 
     fn set(&self, kind: LockKind, range: LockRange) -> Result<bool, Errno> {
-        taken(ofd::set(self.0.as_fd(), kind, range))
+        taken(ofd::set(self.0.fd.as_fd(), kind, range))
     }
 
     fn test(&self, kind: LockKind, range: LockRange) -> Result<Option<LockHolder>, Errno> {
         if kind == LockKind::Unlock {
             return Ok(None);
         }
-        let Some(held) = ofd::get(self.0.as_fd(), kind, range).map_err(errno)? else {
+        let Some(held) = ofd::get(self.0.fd.as_fd(), kind, range).map_err(errno)? else {
             return Ok(None);
         };
         Ok(Some(LockHolder {
@@ -76,7 +100,7 @@ impl LockFile for Ranges {
 /// The file as a whole. The kernel lets go of a lock before it takes one of another kind; if that
 /// fails, the old one is taken again, which only another waiter could prevent.
 struct Whole {
-    fd: OwnedFd,
+    fd: Counted,
     held: Mutex<LockKind>,
 }
 
@@ -87,7 +111,7 @@ impl Whole {
             LockKind::Write => FlockOperation::NonBlockingLockExclusive,
             LockKind::Unlock => FlockOperation::NonBlockingUnlock,
         };
-        taken(flock(&self.fd, operation))
+        taken(flock(&self.fd.fd, operation))
     }
 
     fn change(&self, held: &mut LockKind, kind: LockKind) -> Result<bool, Errno> {

@@ -1,7 +1,7 @@
 //! Opening: of regular files and directories only, by their inode.
 
 use std::os::fd::{AsFd, OwnedFd};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use rustix::fs::OFlags;
 use rustix::io;
@@ -10,17 +10,8 @@ use virtfs_vfs::{Cx, Errno, FileKind, Node, Open, OpenFlags, Opened};
 use crate::LocalFs;
 use crate::call::{call, errno, raw};
 use crate::inode::{LOOK, look};
-use crate::ops::list::Listing;
+use crate::opened::LocalOpen;
 use crate::tree::LocalNode;
-
-/// An open file or directory.
-#[derive(Debug)]
-pub(crate) struct LocalOpen {
-    pub(crate) fd: OwnedFd,
-    pub(crate) node: Arc<LocalNode>,
-    /// How far a directory has been read; nobody asks it of a file.
-    pub(crate) listing: Mutex<Listing>,
-}
 
 /// `Tlopen`.
 pub(crate) fn open(
@@ -57,6 +48,9 @@ pub(crate) fn open_node(
     if flags.intersects(CHANGING) {
         fs.writable()?;
     }
+    if !fs.tree.opens.make_room() {
+        return Err(Errno::EMFILE);
+    }
     let path = node.fd(cx)?;
     if node.inode.host.remote {
         cx.about_to_block();
@@ -64,32 +58,28 @@ pub(crate) fn open_node(
     let reopen = |how| {
         raw(cx, || {
             let tree = &fs.tree;
-            tree.budget
-                .with_room(|| tree.proc.reopen(path.as_fd(), how))
+            tree.with_room(|| tree.proc.reopen(path.as_fd(), how))
         })
     };
     let fd = match reopen(how) {
         // Somebody else's file: the access time cannot be left alone.
         Err(io::Errno::PERM) if how.contains(OFlags::NOATIME) => {
-            reopen(how.difference(OFlags::NOATIME))
+            how.remove(OFlags::NOATIME);
+            reopen(how)
         }
         result => result,
     }
     .map_err(errno)?;
-    opened(cx, node.clone(), fd)
+    opened(cx, node.clone(), fd, how)
 }
 
 /// An open file for the server.
-pub(crate) fn opened(cx: &Cx<'_>, node: Arc<LocalNode>, fd: OwnedFd) -> Result<Opened, Errno> {
+fn opened(cx: &Cx<'_>, node: Arc<LocalNode>, fd: OwnedFd, how: OFlags) -> Result<Opened, Errno> {
     let stat = call(cx, || look(fd.as_fd(), LOOK))?;
     Ok(Opened {
         qid: node.inode.qid(&stat),
         blksize: stat.stx_blksize,
-        open: Open::new(Arc::new(LocalOpen {
-            fd,
-            node,
-            listing: Mutex::default(),
-        })),
+        open: Open::new(LocalOpen::new(node, fd, how)),
     })
 }
 

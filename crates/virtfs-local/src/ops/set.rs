@@ -100,7 +100,7 @@ fn truncate(
     fs: &LocalFs,
     cx: &Cx<'_>,
     node: &LocalNode,
-    fd: &Subject<'_>,
+    fd: &Subject,
     size: u64,
 ) -> Result<(), Errno> {
     match node.inode.kind {
@@ -112,7 +112,7 @@ fn truncate(
         return Err(Errno::EINVAL);
     }
     if let Subject::Open(open) = fd {
-        match raw(cx, || ftruncate(&open.fd, size)) {
+        match raw(cx, || ftruncate(open, size)) {
             // Not open for writing: the file may be writable nevertheless.
             Err(io::Errno::INVAL | io::Errno::BADF) => {}
             result => return result.map_err(errno),
@@ -120,8 +120,7 @@ fn truncate(
     }
     let writable = raw(cx, || {
         let tree = &fs.tree;
-        tree.budget
-            .with_room(|| tree.proc.reopen(fd.as_fd(), OFlags::WRONLY))
+        tree.with_room(|| tree.proc.reopen(fd.as_fd(), OFlags::WRONLY))
     })
     .map_err(errno)?;
     call(cx, || ftruncate(&writable, size))

@@ -9,24 +9,23 @@ use virtfs_vfs::{Attr, Cx, Device, Errno, FileKind, Node, Open, StatFs, StatWant
 use crate::LocalFs;
 use crate::call::call;
 use crate::inode::{Inode, LOOK, look};
-use crate::ops::open::LocalOpen;
 use crate::tree::LocalNode;
 
 /// The descriptor that a call is to act on: the fid's open file, else the node's.
-pub(crate) enum Subject<'a> {
-    Open(&'a LocalOpen),
+pub(crate) enum Subject {
+    Open(Arc<OwnedFd>),
     Node(Arc<OwnedFd>),
 }
 
-impl<'a> Subject<'a> {
+impl Subject {
     pub(crate) fn of(
         fs: &LocalFs,
         cx: &Cx<'_>,
         node: &LocalNode,
-        open: Option<&'a Open>,
+        open: Option<&Open>,
     ) -> Result<Self, Errno> {
         let subject = match open {
-            Some(open) => Self::Open(fs.opened(open)?),
+            Some(open) => Self::Open(fs.opened(open)?.fd(cx)?),
             None => Self::Node(node.fd(cx)?),
         };
         if node.inode.host.remote {
@@ -36,11 +35,10 @@ impl<'a> Subject<'a> {
     }
 }
 
-impl AsFd for Subject<'_> {
+impl AsFd for Subject {
     fn as_fd(&self) -> BorrowedFd<'_> {
         match self {
-            Self::Open(open) => open.fd.as_fd(),
-            Self::Node(fd) => fd.as_fd(),
+            Self::Open(fd) | Self::Node(fd) => fd.as_fd(),
         }
     }
 }

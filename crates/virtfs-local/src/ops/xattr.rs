@@ -151,13 +151,13 @@ fn fill(limit: usize, mut f: impl FnMut(&mut [u8]) -> io::Result<usize>) -> Resu
 
 /// How to get at a file's attributes.
 enum File<'a> {
-    Open(Subject<'a>),
+    Open(Subject),
     Path {
         fs: &'a LocalFs,
         /// The name in `/proc/self/fd`.
         path: DecInt,
         /// Keeps the name good.
-        _fd: Subject<'a>,
+        _fd: Subject,
     },
 }
 

@@ -46,8 +46,8 @@ pub(super) fn raise_limit(wanted: Option<u64>) -> Result<u64, Failure> {
 pub(super) struct Shares {
     /// Connections.
     pub(super) sessions: usize,
-    /// Files that clients have open, in all sessions together.
-    pub(super) open_files: usize,
+    /// Files that clients have open, in each export.
+    pub(super) files: usize,
     /// Files that clients know, in each export.
     pub(super) nodes: usize,
 }
@@ -56,21 +56,21 @@ impl Shares {
     /// For listeners, signals, roots, and the descriptors that a request holds while it runs.
     const RESERVE: u64 = 64;
 
-    /// Splits a limit among clients and exports. Three quarters of what clients get are for open
-    /// files: those cannot be taken away again, while a node's descriptor is closed when it has
-    /// not been used lately and brought back when it is.
+    /// Splits a limit among exports. Three quarters are for open files: they cost more to close
+    /// and to open again, when they were not used lately, than nodes do.
     pub(super) fn of(limit: u64, exports: usize) -> Self {
         let limit = limit.min(PLENTY);
         let exports = exports as u64;
         let sessions = (limit / 16).clamp(1, 256);
         // Each export holds its root and the mount it is on.
         let left = limit.saturating_sub(Self::RESERVE + sessions + 2 * exports);
-        let open_files = left / 4 * 3;
-        let nodes = (left - open_files) / exports.max(1);
+        let files = left / 4 * 3;
+        let nodes = left - files;
+        let each = |share: u64| (share / exports.max(1)).max(16) as usize;
         Self {
             sessions: sessions as usize,
-            open_files: open_files.max(16) as usize,
-            nodes: nodes.max(16) as usize,
+            files: each(files),
+            nodes: each(nodes),
         }
     }
 }
@@ -84,12 +84,12 @@ mod tests {
         for limit in [256, 1024, 4096, 20_000, 1 << 20] {
             for exports in [1, 2, 5] {
                 let shares = Shares::of(limit, exports);
-                let sum = shares.sessions + shares.open_files + exports * shares.nodes;
+                let sum = shares.sessions + exports * (shares.files + shares.nodes);
                 assert!(
                     sum as u64 + 64 <= limit || shares.nodes == 16,
                     "{limit} {shares:?}"
                 );
-                assert!(shares.open_files > sum / 2, "{limit} {shares:?}");
+                assert!(exports * shares.files > sum / 2, "{limit} {shares:?}");
             }
         }
     }
@@ -97,6 +97,6 @@ mod tests {
     #[test]
     fn hardly_any_descriptors_still_make_a_server() {
         let shares = Shares::of(8, 1);
-        assert!(shares.sessions > 0 && shares.open_files > 0 && shares.nodes > 0);
+        assert!(shares.sessions > 0 && shares.files > 0 && shares.nodes > 0);
     }
 }

@@ -92,8 +92,8 @@ fn start_server(
         SecurityModel::None => "none",
     };
     info!(
-        "security model {model}; {} open files, {} sessions, msize {} at most",
-        shares.open_files, shares.sessions, config.msize
+        "security model {model}; {} sessions, msize {} at most",
+        shares.sessions, config.msize
     );
     let interrupter = SignalInterrupter::new().doing(|| "signals cannot be set up")?;
     let mut builder = Server::builder()
@@ -111,6 +111,7 @@ fn start_server(
                 false => Containment::Verify,
             },
             max_nodes_open: shares.nodes,
+            max_files_open: shares.files,
         };
         let name = String::from_utf8_lossy(&export.name).into_owned();
         let fs = LocalFs::new(export.dir, options).doing(|| format!("cannot serve {name}"))?;
@@ -120,11 +121,15 @@ fn start_server(
     builder.build().doing(|| "threads cannot be started")
 }
 
+/// Files that all clients together may have open: far more than there are descriptors.
+const OPEN_FILES: usize = 1 << 18;
+
 fn limits(config: &Config, shares: Shares) -> Limits {
     let mut limits = Limits::default();
     limits.msize = config.msize;
     limits.sessions = shares.sessions;
-    limits.open_files = shares.open_files;
+    // The exports keep to their descriptors by themselves; this bounds memory.
+    limits.open_files = OPEN_FILES;
     limits.request_bytes = limits.request_bytes.max(4 * config.msize as usize);
     limits
 }

@@ -28,7 +28,7 @@ fn a_client_too_many_is_turned_away_and_the_others_stay() {
 }
 
 #[test]
-fn open_files_run_out_before_descriptors_do() {
+fn open_directories_run_out_before_descriptors_do() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("9p");
     let server = Running::start(serve(dir.path()).args(FEW).args(["--listen", &unix(&path)]));
@@ -36,11 +36,34 @@ fn open_files_run_out_before_descriptors_do() {
     let mut client = unix_client(&path);
     let refused = (2..300).find_map(|fid| {
         client.walk(1, fid, &[]).unwrap();
-        client.lcreate(fid, &fid.to_string(), 0o2, 0o644).err()
+        client.lopen(fid, 0).err()
     });
     assert_eq!(refused, Some(EMFILE));
     client.mkdir(1, "made", 0o755).unwrap();
     unix_client(&path).walk(1, 2, &["made"]).unwrap();
+}
+
+#[test]
+fn many_more_files_than_descriptors_can_be_open_at_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("9p");
+    let server = Running::start(serve(dir.path()).args(FEW).args(["--listen", &unix(&path)]));
+    server.line("listening on ");
+    let mut client = unix_client(&path);
+    let files = 100..1500_u32;
+    for fid in files.clone() {
+        client.walk(1, fid, &[]).unwrap();
+        client.lcreate(fid, &fid.to_string(), 0o2, 0o644).unwrap();
+    }
+    for fid in files.clone() {
+        client.write(fid, 0, fid.to_string().as_bytes()).unwrap();
+    }
+    for fid in files {
+        assert_eq!(client.read(fid, 0, 16).unwrap(), fid.to_string().as_bytes());
+        client.unlinkat(1, &fid.to_string(), 0).unwrap();
+        assert_eq!(client.read(fid, 0, 16).unwrap(), fid.to_string().as_bytes());
+        client.clunk(fid).unwrap();
+    }
 }
 
 #[test]

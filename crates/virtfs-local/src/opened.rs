@@ -1,0 +1,120 @@
+//! Open files. A regular file that was not used lately may have its descriptor closed (*parked*):
+//! it is opened again, by its inode, on its next use.
+//!
+//! That takes a file that can be found and opened again: one with a single name that nobody of us
+//! removes, and whose mode let it be opened once more when it was parked. Who is about to remove
+//! the name of a parked file holds its inode first ([`crate::inode::Inode::losing_a_name`]).
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, Weak};
+
+use rustix::fs::OFlags;
+use virtfs_vfs::{Cx, Errno, FileKind};
+
+use crate::budget::Holder;
+use crate::call::{errno, raw};
+use crate::inode::{LOOK, look};
+use crate::ops::list::Listing;
+use crate::sync::lock;
+use crate::tree::{LocalNode, Tree};
+
+/// An open file or directory.
+#[derive(Debug)]
+pub(crate) struct LocalOpen {
+    pub(crate) node: Arc<LocalNode>,
+    /// How far a directory has been read; nobody asks it of a file.
+    pub(crate) listing: Mutex<Listing>,
+    /// The flags to open it by once more.
+    how: OFlags,
+    /// `None` while it is parked.
+    descriptor: Mutex<Option<Arc<OwnedFd>>>,
+    used: AtomicBool,
+    this: Weak<LocalOpen>,
+}
+
+impl LocalOpen {
+    /// `fd` was opened with these flags.
+    pub(crate) fn new(node: Arc<LocalNode>, fd: OwnedFd, how: OFlags) -> Arc<Self> {
+        let once = OFlags::CREATE | OFlags::EXCL | OFlags::TRUNC | OFlags::NOFOLLOW;
+        let open = Arc::new_cyclic(|this| Self {
+            node,
+            listing: Mutex::default(),
+            how: how.difference(once),
+            descriptor: Mutex::new(Some(Arc::new(fd))),
+            used: AtomicBool::new(true),
+            this: this.clone(),
+        });
+        open.tree().opens.add(&open);
+        open
+    }
+
+    /// The open descriptor, opened anew if it was parked.
+    pub(crate) fn fd(&self, cx: &Cx<'_>) -> Result<Arc<OwnedFd>, Errno> {
+        self.used.store(true, Ordering::Relaxed);
+        if let Some(fd) = &*lock(&self.descriptor) {
+            return Ok(fd.clone());
+        }
+        cx.about_to_block();
+        let tree = self.tree();
+        if !tree.opens.make_room() {
+            return Err(Errno::EMFILE);
+        }
+        let path = self.node.fd(cx)?;
+        let reopen = || tree.proc.reopen(path.as_fd(), self.how);
+        let fd = Arc::new(raw(cx, || tree.with_room(reopen)).map_err(errno)?);
+        let mut descriptor = lock(&self.descriptor);
+        if let Some(other) = &*descriptor {
+            return Ok(other.clone()); // Another request was quicker.
+        }
+        *descriptor = Some(fd.clone());
+        drop(descriptor);
+        self.node.inode.unpark();
+        if let Some(this) = self.this.upgrade() {
+            tree.opens.add(&this);
+        }
+        Ok(fd)
+    }
+
+    fn tree(&self) -> &Tree {
+        &self.node.tree
+    }
+}
+
+impl Holder for LocalOpen {
+    fn take_used(&self) -> bool {
+        self.used.swap(false, Ordering::Relaxed)
+    }
+
+    fn let_go(&self, _at_any_cost: bool) -> bool {
+        let inode = &self.node.inode;
+        let Ok(mut descriptor) = self.descriptor.try_lock() else {
+            return false;
+        };
+        let Some(fd) = &*descriptor else {
+            return false;
+        };
+        if inode.kind != FileKind::Regular || Arc::strong_count(fd) > 1 || !inode.park() {
+            return false;
+        }
+        let can_be_had_again = look(fd.as_fd(), LOOK).is_ok_and(|stat| stat.stx_nlink == 1)
+            && self.tree().proc.reopen(fd.as_fd(), self.how).is_ok();
+        if !can_be_had_again {
+            inode.unpark();
+            return false;
+        }
+        *descriptor = None;
+        true
+    }
+}
+
+impl Drop for LocalOpen {
+    fn drop(&mut self) {
+        let held = lock(&self.descriptor).is_some();
+        if held {
+            self.tree().opens.remove();
+        } else {
+            self.node.inode.unpark();
+        }
+    }
+}

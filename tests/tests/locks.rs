@@ -203,6 +203,28 @@ fn getlock_names_who_is_in_the_way() {
     });
 }
 
+/// Linux asks with type UNLCK whatever the program asked: `F_GETLK` of sqlite's WAL, for one.
+#[test]
+fn getlock_of_unlck_names_whoever_holds_anything_there() {
+    both(|served| {
+        let (mut a, mut b) = (session(served), session(served));
+        let free = b.getlock(1, lock(UN, 128, 1, 9)).unwrap();
+        assert_eq!(free, (UN, 128, 1, 9, b"client".to_vec()));
+        assert_eq!(a.lock(1, lock(RD, 128, 1, 77)), SUCCESS);
+        assert_eq!(a.lock(1, lock(WR, 200, 10, 77)), SUCCESS);
+        let reader = b.getlock(1, lock(UN, 120, 10, 9)).unwrap();
+        assert_eq!(reader, (RD, 128, 1, 77, b"client".to_vec()));
+        let writer = b.getlock(1, lock(UN, 209, 0, 9)).unwrap();
+        assert_eq!(writer, (WR, 200, 10, 77, b"client".to_vec()));
+        assert_eq!(b.getlock(1, lock(UN, 129, 71, 9)).unwrap().0, UN);
+        // Another process of the same session, too; but nobody is in his own way.
+        assert_eq!(a.getlock(1, lock(UN, 0, 0, 78)).unwrap().3, 77);
+        assert_eq!(a.getlock(1, lock(UN, 0, 0, 77)).unwrap().0, UN);
+        // To ask takes nothing.
+        assert_eq!(a.lock(1, lock(WR, 0, 0, 77)), SUCCESS);
+    });
+}
+
 #[test]
 fn what_cannot_be_a_lock_is_refused() {
     both(|served| {
@@ -218,13 +240,17 @@ fn what_cannot_be_a_lock_is_refused() {
             for kind in [RD, WR, UN] {
                 assert_eq!(client.lock(1, lock(kind, start, length, 1)), Err(EINVAL));
             }
-            let test = client.getlock(1, lock(WR, start, length, 1));
-            assert_eq!(test, Err(EINVAL));
+            for kind in [RD, WR, UN] {
+                let test = client.getlock(1, lock(kind, start, length, 1));
+                assert_eq!(test, Err(EINVAL));
+            }
         }
         assert_eq!(client.lock(1, lock(WR, (1 << 63) - 1, 1, 1)), SUCCESS);
         assert_eq!(client.lock(1, lock(UN, 0, 0, 1)), SUCCESS);
         for kind in [3, 4, 255] {
             assert_eq!(client.lock(1, lock(LockType(kind), 0, 0, 1)), Err(EINVAL));
+            let test = client.getlock(1, lock(LockType(kind), 0, 0, 1));
+            assert_eq!(test, Err(EINVAL));
         }
         // Nothing can be reclaimed; unknown flags are none.
         for flags in [2, 3, 4, 1 << 31] {
@@ -350,6 +376,8 @@ fn a_posix_lock_of_a_host_program_is_seen() {
     assert_eq!(client.lock(1, lock(RD, 0, 1, 1)), BLOCKED);
     let found = client.getlock(1, lock(RD, 0, 1, 1)).unwrap();
     assert_eq!((found.0, found.1), (WR, 0));
+    assert_eq!(client.getlock(1, lock(UN, 0, 1, 1)).unwrap().0, WR);
     drop(holder);
+    assert_eq!(client.getlock(1, lock(UN, 0, 1, 1)).unwrap().0, UN);
     assert_eq!(client.lock(1, lock(WR, 0, 1, 1)), SUCCESS);
 }

@@ -150,7 +150,7 @@ fn a_file_that_cannot_be_opened_again_is_not_parked() {
     fs::set_permissions(export.host(""), fs::Permissions::from_mode(0o777)).unwrap();
     common::as_user(1000, || {
         let (_, open) = export.create("f");
-        fs::set_permissions(export.host("f"), fs::Permissions::from_mode(0)).unwrap();
+        fs::set_permissions(export.host("f"), fs::Permissions::from_mode(0o000)).unwrap();
         let _others = crowd(&export);
         export.write(&open, 0, b"content").unwrap();
         assert_eq!(export.read(&open, 0, 100).unwrap(), b"content");

@@ -133,7 +133,10 @@ impl<T: Transport> Session<T> {
                 }
                 Next::Flush => {
                     core.busy += 1;
+                    let garbage = std::mem::take(&mut core.garbage);
                     drop(core);
+                    // Before the reply is seen to the message that gave it up.
+                    drop(garbage);
                     self.transport.flush();
                     let mut core = self.lock();
                     core.busy -= 1;

@@ -138,17 +138,16 @@ impl LockFile for Whole {
         self.change(&mut lock(&self.held), kind)
     }
 
-    /// There is no call to ask: the lock is taken for a moment.
+    /// There is no call to ask: an owner that holds nothing takes the lock for a moment. One that
+    /// holds it shared does not, for it would have to let go first; it hears of nobody.
     fn test(&self, kind: LockKind, _range: LockRange) -> Result<Option<LockHolder>, Errno> {
         let mut held = lock(&self.held);
-        let before = *held;
-        if kind == LockKind::Unlock || before == kind || before == LockKind::Write {
+        if kind == LockKind::Unlock || *held != LockKind::Unlock {
             return Ok(None);
         }
         let free = self.change(&mut held, kind)?;
-        let shared =
-            !free && (before == LockKind::Read || self.change(&mut held, LockKind::Read)?);
-        self.change(&mut held, before)?;
+        let shared = !free && self.change(&mut held, LockKind::Read)?;
+        self.change(&mut held, LockKind::Unlock)?;
         Ok((!free).then_some(LockHolder {
             kind: if shared {
                 LockKind::Read

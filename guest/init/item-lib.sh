@@ -1,0 +1,60 @@
+# What an item may use. It runs under `sh -eux` in its own empty directory $DIR of the mount, as root.
+# The host has that directory as $HOSTDIR, past 9P (empty where the guest cannot see the host).
+# shellcheck shell=sh disable=SC2154
+
+. "$RUN/init/mount-9p.sh"
+
+fail() {
+    echo "FAILED: $*"
+    exit 1
+}
+
+# refused COMMAND...: the command must fail.
+refused() {
+    if "$@"; then fail "should have been refused: $*"; fi
+}
+
+# same WANTED GOT [WHAT]
+same() {
+    [ "$1" = "$2" ] || fail "${3:-value}: want '$1', got '$2'"
+}
+
+# as_user UID COMMAND...: runs it as that user and group, with no other group and no capability.
+as_user() {
+    user=$1
+    shift
+    setpriv --reuid="$user" --regid="$user" --clear-groups "$@"
+}
+
+# Empties the client's caches: what is read afterwards comes from the server.
+remount() {
+    cd /
+    unmount_9p "$MNT"
+    mount_9p "$MNT" "${1:-}"
+    cd "$DIR"
+}
+
+# on_host COMMAND: runs it with sh on the host, in the host's directory of this item; prints its
+# output and gives its status. The harness answers it (host/agent.sh). With a cache the host has only
+# what was written back: sync before.
+on_host() {
+    # Waiting would fill the log.
+    case $- in *x*) trace='set -x' ;; *) trace=: ;; esac
+    { set +x; } 2>/dev/null
+    printf '%s\n' "cd \"\$SHARE/$ITEM\" && $1" >"$RUN/agent/request.new"
+    mv "$RUN/agent/request.new" "$RUN/agent/request"
+    while [ ! -e "$RUN/agent/status" ]; do
+        sleep 0.02
+    done
+    cat "$RUN/agent/output"
+    host_status=$(cat "$RUN/agent/status")
+    rm "$RUN/agent/status"
+    $trace
+    return "$host_status"
+}
+
+# manifest DIRECTORY: type, mode, size, link target and name of everything below it, sorted.
+manifest() {
+    (cd "$1" && find . -mindepth 1 \( -type d -printf '%y %m - %l %P\n' \
+        -o -printf '%y %m %s %l %P\n' \) | sort)
+}

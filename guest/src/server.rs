@@ -1,0 +1,85 @@
+//! The server that a guest is booted against.
+
+use std::env;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// How to start a server inside the namespace of a run.
+#[derive(Debug, Clone)]
+pub struct Server {
+    /// A shell command that stays in the foreground and serves `$SHARE` at `$HOST`, TCP port
+    /// `$PORT`, until SIGTERM.
+    pub command: String,
+    /// Mount options that this server needs; `{share}` becomes the folder it shares.
+    pub mount_options: String,
+    /// Whether SIGTERM must end it with status 0.
+    pub ends_cleanly: bool,
+}
+
+impl Server {
+    /// `virtfs serve` of the binary at this path.
+    pub fn virtfs(binary: &Path) -> io::Result<Self> {
+        let binary = binary.canonicalize().map_err(|error| {
+            let hint = "cargo build --release -p virtfs, or set VIRTFS_BIN";
+            io::Error::new(
+                error.kind(),
+                format!("{}: {error} ({hint})", binary.display()),
+            )
+        })?;
+        Ok(Self {
+            command: format!(
+                "{} serve --shared-dir \"$SHARE\" --listen \"tcp:$HOST:$PORT\" \
+                 --security-model passthrough --unauthenticated-tcp",
+                quoted(&binary.to_string_lossy()),
+            ),
+            mount_options: String::new(),
+            ends_cleanly: true,
+        })
+    }
+
+    /// The server that the environment names: the command in `VIRTFS_GUEST_SERVER` (with the mount
+    /// options in `VIRTFS_GUEST_OPTIONS`), else the binary in `VIRTFS_BIN`, else
+    /// `release/virtfs` in the target folder.
+    pub fn from_env() -> io::Result<Self> {
+        if let Ok(command) = env::var("VIRTFS_GUEST_SERVER") {
+            let mount_options = env::var("VIRTFS_GUEST_OPTIONS").unwrap_or_default();
+            return Ok(Self {
+                command,
+                mount_options,
+                ends_cleanly: false,
+            });
+        }
+        match env::var_os("VIRTFS_BIN") {
+            Some(binary) => Self::virtfs(Path::new(&binary)),
+            None => Self::virtfs(&target_folder().join("release/virtfs")),
+        }
+    }
+}
+
+fn target_folder() -> PathBuf {
+    env::var_os("CARGO_TARGET_DIR")
+        .map(PathBuf::from)
+        .unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../target"))
+}
+
+/// The text as one word of a shell command.
+pub(crate) fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_quoted_text_is_one_word_of_the_shell() {
+        assert_eq!(quoted("a b"), "'a b'");
+        assert_eq!(quoted("it's"), r"'it'\''s'");
+    }
+
+    #[test]
+    fn a_binary_that_is_missing_is_named() {
+        let error = Server::virtfs(Path::new("/nonexistent/virtfs")).unwrap_err();
+        assert!(error.to_string().contains("/nonexistent/virtfs"));
+    }
+}

@@ -1,0 +1,43 @@
+//! Which items a test runs.
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use virtfs_guest::{Cache, Item};
+
+/// Whether everything is wanted, not only what a continuous run has the time for.
+pub(crate) fn long() -> bool {
+    env::var_os("VIRTFS_GUEST_LONG").is_some_and(|long| !long.is_empty())
+}
+
+/// The time for one guest: `VIRTFS_GUEST_LIMIT` in seconds, else what the form of the run allows.
+pub(crate) fn limit() -> Duration {
+    let asked = env::var("VIRTFS_GUEST_LIMIT")
+        .ok()
+        .and_then(|limit| limit.parse().ok());
+    Duration::from_secs(asked.unwrap_or(if long() { 1800 } else { 900 }))
+}
+
+/// The items of `scripts/` (or of `VIRTFS_GUEST_SCRIPTS`) for a cache mode. The words of
+/// `VIRTFS_GUEST_ONLY` choose by the beginning of the name; without them the short form leaves out
+/// an item whose header `short` does not name the mode.
+pub(crate) fn items(cache: Cache) -> Vec<Item> {
+    let folder = env::var_os("VIRTFS_GUEST_SCRIPTS").map_or_else(
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts"),
+        PathBuf::from,
+    );
+    let only = env::var("VIRTFS_GUEST_ONLY").unwrap_or_default();
+    let mut items = Item::folder(&folder).expect("the scripts are there");
+    items.retain(|item| {
+        if only.trim().is_empty() {
+            item.is_for(cache) && (long() || item.is_short_for(cache))
+        } else {
+            item.is_for(cache)
+                && only
+                    .split_whitespace()
+                    .any(|word| item.name().starts_with(word))
+        }
+    });
+    items
+}

@@ -6,12 +6,17 @@ use std::io::{self, IoSlice, Read};
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::thread;
 use std::time::Duration;
 
 use common::*;
-use virtfs_server::{Connection, FdStream, Limits};
+use virtfs_server::{Connection, Export, FdStream, Limits, Server};
+use virtfs_vfs::memory::MemoryFs;
+use virtfs_vfs::{
+    Attr, Cx, DirEntry, Errno, FileSystem, Name, Node, Open, OpenFlags, Opened, Qid, Qids,
+    ReplyBody, StatFs, StatWant,
+};
 
 /// Notes how many reads the file system had done when the first of their replies was sent.
 struct FirstSend {
@@ -218,5 +223,93 @@ fn a_flushed_clunk_that_freed_its_fid_is_carried_out_and_answered() {
         client.send(&[clunk(2, 1), flush(3, 2), version()].concat());
         assert_eq!(client.receive().0, 101);
         assert_eq!(gates.live.load(SeqCst), 0);
+    });
+}
+
+/// A file system whose threads cannot be prepared while `broken`.
+struct Unprepared {
+    fs: MemoryFs,
+    broken: Arc<AtomicBool>,
+}
+
+impl FileSystem for Unprepared {
+    fn prepare_thread(&self) {
+        assert!(!self.broken.load(SeqCst), "this panic is part of a test");
+    }
+
+    fn attach(&self, cx: &Cx<'_>) -> Result<(Node, Qid), Errno> {
+        self.fs.attach(cx)
+    }
+
+    fn walk(
+        &self,
+        cx: &Cx<'_>,
+        start: &Node,
+        names: &[Name<'_>],
+        qids: &mut Qids,
+    ) -> Result<Node, Errno> {
+        self.fs.walk(cx, start, names, qids)
+    }
+
+    fn stat(
+        &self,
+        cx: &Cx<'_>,
+        node: &Node,
+        open: Option<&Open>,
+        want: StatWant,
+    ) -> Result<Attr, Errno> {
+        self.fs.stat(cx, node, open, want)
+    }
+
+    fn open(&self, cx: &Cx<'_>, node: &Node, flags: OpenFlags) -> Result<Opened, Errno> {
+        self.fs.open(cx, node, flags)
+    }
+
+    fn read(
+        &self,
+        cx: &Cx<'_>,
+        open: &Open,
+        offset: u64,
+        reply: &mut dyn ReplyBody,
+    ) -> Result<(), Errno> {
+        self.fs.read(cx, open, offset, reply)
+    }
+
+    fn list(
+        &self,
+        cx: &Cx<'_>,
+        open: &Open,
+        cookie: u64,
+        take: &mut dyn FnMut(&DirEntry<'_>) -> bool,
+    ) -> Result<(), Errno> {
+        self.fs.list(cx, open, cookie, take)
+    }
+
+    fn statfs(&self, cx: &Cx<'_>, node: &Node) -> Result<StatFs, Errno> {
+        self.fs.statfs(cx, node)
+    }
+}
+
+#[test]
+fn a_thread_that_panics_ends_its_session_alone() {
+    within_a_minute(|| {
+        let broken = Arc::new(AtomicBool::new(true));
+        let fs = Unprepared {
+            fs: MemoryFs::new(),
+            broken: broken.clone(),
+        };
+        let export = Export::new("", Arc::new(fs));
+        let server = Server::builder().export(export).build().unwrap();
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        let handle = server.serve(FdStream::socket(theirs)).unwrap();
+        handle.wait();
+        assert_eq!((&ours).read(&mut [0; 1]).unwrap(), 0);
+        broken.store(false, SeqCst);
+        // Its place among the sessions is free, and others are served.
+        let (mut client, _handle) = Client::new(&server);
+        client.send(&walk(1, 0, 1, &[]));
+        assert_eq!(client.receive(), (111, 1));
+        drop(client);
+        assert!(server.shut_down(Duration::from_secs(5)));
     });
 }

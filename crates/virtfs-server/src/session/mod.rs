@@ -11,12 +11,13 @@ mod core;
 mod run;
 mod table;
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use tracing::{debug, info, warn};
+use tracing::{debug, error, info, warn};
 
 use self::core::{Core, Next};
 use crate::budget::Budget;
@@ -96,7 +97,23 @@ impl<T: Transport> Session<T> {
 
     fn spawn(self: &Arc<Self>) -> std::io::Result<()> {
         let session = self.clone();
-        let run = move || session.work();
+        let run = move || {
+            let work = || session.clone().work();
+            if catch_unwind(AssertUnwindSafe(work)).is_err() {
+                // Requests have a net of their own: this was a file system's drop, or ours.
+                error!(
+                    session = session.id,
+                    "a thread panicked: the session is given up"
+                );
+                let mut core = session.lock();
+                core.close(&session.transport);
+                if core.ending {
+                    core.threads -= 1;
+                } else {
+                    session.end(core);
+                }
+            }
+        };
         thread::Builder::new()
             .name(format!("9p-{}", self.id))
             .stack_size(STACK)

@@ -109,7 +109,8 @@ fn by_handle(node: &LocalNode) -> Result<Option<Arc<OwnedFd>>, Errno> {
     let opened = tree.with_room(|| handle::open(mount.as_fd(), handle));
     match opened {
         Ok(fd) => adopt(&node.inode, fd),
-        Err(error @ (io::Errno::MFILE | io::Errno::NFILE | io::Errno::NOMEM)) => Err(errno(error)),
+        Err(error @ (io::Errno::MFILE | io::Errno::NFILE)) => Err(errno(error)),
+        // Mostly ESTALE. ENOMEM too is what Linux says while the number is given to a new file.
         Err(_) => Ok(None),
     }
 }

@@ -469,9 +469,11 @@ fn directories_are_locked_as_a_whole() {
     assert!(one.set(LockKind::Read, whole).unwrap());
     assert!(two.set(LockKind::Read, whole).unwrap());
     assert!(!two.set(LockKind::Write, whole).unwrap());
-    let holder = two.test(LockKind::Write, whole).unwrap().unwrap();
+    let three = lock();
+    let holder = three.test(LockKind::Write, whole).unwrap().unwrap();
     assert_eq!((holder.kind, holder.range), (LockKind::Read, whole));
-    // It kept its own.
+    // Who holds it shared would have to let go to find out, and keeps its own.
+    assert_eq!(two.test(LockKind::Write, whole).unwrap(), None);
     assert!(one.set(LockKind::Unlock, whole).unwrap());
     assert!(!one.set(LockKind::Write, whole).unwrap());
     assert!(two.set(LockKind::Write, whole).unwrap());

@@ -246,12 +246,7 @@ impl<T: Transport> Core<T> {
     }
 
     /// Ends a request that ran. `head` is the reply's, as far as there is one.
-    pub(super) fn finish(
-        &mut self,
-        done: Done<T::Exchange>,
-        head: &[u8],
-        transport: &T,
-    ) -> Option<Garbage> {
+    pub(super) fn finish(&mut self, done: Done<T::Exchange>, head: &[u8], transport: &T) {
         let Done {
             mut work,
             answered,
@@ -264,7 +259,7 @@ impl<T: Transport> Core<T> {
             flushes, dropped, ..
         }) = self.tags.remove(&work.tag)
         else {
-            return None;
+            return;
         };
         match &state {
             Some(fid) => {
@@ -299,7 +294,6 @@ impl<T: Transport> Core<T> {
         }
         bury(&mut self.garbage, operands);
         bury(&mut self.garbage, state.map(Operand::Fid));
-        (!self.garbage.is_empty()).then(|| std::mem::take(&mut self.garbage))
     }
 
     fn reuse(&mut self, call: Arc<CallState>) {

@@ -145,15 +145,14 @@ impl<T: Transport> Session<T> {
                     }
                     let done = self.run(work, dialect, msize, &mut scratch);
                     let mut core = self.lock();
-                    let garbage = core.finish(done, scratch.head(), &self.transport);
-                    drop_unlocked(core, garbage, self.as_ref())
+                    core.finish(done, scratch.head(), &self.transport);
+                    self.drop_garbage(core)
                 }
                 Next::Flush => {
-                    core.busy += 1;
-                    let garbage = std::mem::take(&mut core.garbage);
-                    drop(core);
                     // Before the reply is seen to the message that gave it up.
-                    drop(garbage);
+                    let mut core = self.drop_garbage(core);
+                    core.busy += 1;
+                    drop(core);
                     self.transport.flush();
                     let mut core = self.lock();
                     core.busy -= 1;
@@ -161,9 +160,7 @@ impl<T: Transport> Session<T> {
                 }
                 Next::Receive(receiver) => {
                     core.reader = scratch.thread();
-                    let garbage = std::mem::take(&mut core.garbage);
-                    drop(core);
-                    drop(garbage);
+                    drop(self.drop_garbage(core));
                     self.receive(receiver)
                 }
                 Next::Follow => match self.follow(core) {
@@ -178,7 +175,24 @@ impl<T: Transport> Session<T> {
         }
     }
 
-    /// Receives more, and admits it.
+    /// Drops what the lock must not be held for: closing files takes its time.
+    fn drop_garbage<'a>(&'a self, mut core: MutexGuard<'a, Core<T>>) -> MutexGuard<'a, Core<T>> {
+        if core.garbage.is_empty() {
+            return core;
+        }
+        let mut garbage = std::mem::take(&mut core.garbage);
+        core.busy += 1;
+        drop(core);
+        garbage.clear();
+        let mut core = self.lock();
+        core.busy -= 1;
+        if core.garbage.is_empty() {
+            core.garbage = garbage; // Its memory serves the next time.
+        }
+        core
+    }
+
+    /// Receives more, which [`Core::next`] admits.
     fn receive(&self, mut receiver: T::Receiver) -> MutexGuard<'_, Core<T>> {
         let filled = receiver.fill();
         let mut core = self.lock();
@@ -289,23 +303,6 @@ impl<T: Transport> Session<T> {
         self.followers.notify_all();
         self.shared.sentinel.wake();
     }
-}
-
-/// Drops what a lock must not be held for: closing files takes its time.
-fn drop_unlocked<'a, T: Transport, G>(
-    mut core: MutexGuard<'a, Core<T>>,
-    garbage: Option<G>,
-    session: &'a Session<T>,
-) -> MutexGuard<'a, Core<T>> {
-    if garbage.is_none() {
-        return core;
-    }
-    core.busy += 1;
-    drop(core);
-    drop(garbage);
-    let mut core = session.lock();
-    core.busy -= 1;
-    core
 }
 
 impl<T: Transport> Watched for Session<T> {

@@ -21,8 +21,8 @@ pub(crate) struct Fid {
 
 /// What can be done with a fid; confusion of kinds cannot be expressed.
 pub(crate) enum FidKind {
-    /// Attached or walked to, not open.
-    Walked { node: Node },
+    /// Attached or walked to, not open. `root`: where the client attached, reached by no name.
+    Walked { node: Node, root: bool },
     /// An open regular file or directory.
     Open(OpenFid),
     /// The value, or the names, of extended attributes, as they were at `Txattrwalk`.
@@ -83,7 +83,7 @@ impl Fid {
     /// The node of a fid that was walked to or opened; `EBADF` for extended attributes.
     pub(crate) fn node(&self) -> Result<&Node, Errno> {
         match &self.kind {
-            FidKind::Walked { node } | FidKind::Open(OpenFid { node, .. }) => Ok(node),
+            FidKind::Walked { node, .. } | FidKind::Open(OpenFid { node, .. }) => Ok(node),
             FidKind::XattrRead { .. } | FidKind::XattrWrite(_) => Err(Errno::EBADF),
         }
     }
@@ -91,9 +91,14 @@ impl Fid {
     /// The node of a fid that is not open; `EINVAL` otherwise.
     pub(crate) fn unopened(&self) -> Result<&Node, Errno> {
         match &self.kind {
-            FidKind::Walked { node } => Ok(node),
+            FidKind::Walked { node, .. } => Ok(node),
             _ => Err(Errno::EINVAL),
         }
+    }
+
+    /// Whether this is where the client attached, or a clone of it.
+    pub(crate) fn is_root(&self) -> bool {
+        matches!(self.kind, FidKind::Walked { root: true, .. })
     }
 
     /// The open file; `EBADF` if there is none.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use virtfs_vfs::{Cx, Errno, Name, Qids, User};
+use virtfs_vfs::{Cx, Errno, Name, Node, Qids, User};
 
 use super::{Outcome, Request};
 use crate::fid::{Fid, FidKind};
@@ -26,7 +26,7 @@ impl Request<'_> {
         let fid = Fid {
             export: export.clone(),
             user,
-            kind: FidKind::Walked { node },
+            kind: FidKind::Walked { node, root: true },
         };
         Ok(Outcome {
             answer: Answer::Qid(qid),
@@ -52,7 +52,7 @@ impl Request<'_> {
             Some(name) => name,
             None => {
                 let node = start.clone();
-                return Ok(self.walked(from, node, Qids::new()));
+                return Ok(self.walked(from, (node, from.is_root()), Qids::new()));
             }
         };
         let list: [Name<'_>; Qids::MAX] = list.map(|name| name.unwrap_or(filler));
@@ -61,7 +61,7 @@ impl Request<'_> {
             .fs()
             .walk(&self.cx(from), start, &list[..count], &mut qids)
         {
-            Ok(node) => Ok(self.walked(from, node, qids)),
+            Ok(node) => Ok(self.walked(from, (node, false), qids)),
             Err(Errno::EINTR) => Err(Errno::EINTR),
             Err(errno) if qids.is_empty() => Err(errno),
             // As far as it went, and no fid is made.
@@ -69,8 +69,8 @@ impl Request<'_> {
         }
     }
 
-    fn walked(&self, from: &Fid, node: virtfs_vfs::Node, qids: Qids) -> Outcome {
-        let kind = FidKind::Walked { node };
+    fn walked(&self, from: &Fid, (node, root): (Node, bool), qids: Qids) -> Outcome {
+        let kind = FidKind::Walked { node, root };
         let fid = Fid {
             export: from.export.clone(),
             user: from.user,

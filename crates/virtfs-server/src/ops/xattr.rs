@@ -10,6 +10,13 @@ use crate::budget::{Permit, XATTR_MAX};
 use crate::fid::{Fid, FidKind, XattrWrite};
 use crate::raise::Answer;
 
+/// The attribute of the root in which the server says what a client may rely on beyond 9P. It is
+/// on no disk and in no list.
+const PROMISES: &[u8] = b"user.virtfs.server";
+/// Requests on a fid wait for the earlier ones that make, change or end it: a client may send
+/// walk, getattr and clunk of a new fid without waiting.
+const ORDER: &[u8] = b"order=fid";
+
 impl Request<'_> {
     pub(super) fn xattr_walk(&self, name: &[u8]) -> Result<Outcome, Errno> {
         let fid = self.fid()?;
@@ -17,6 +24,8 @@ impl Request<'_> {
         let (cx, node, open) = (self.cx(fid), fid.node()?, fid.open());
         let value = if name.is_empty() {
             fid.fs().xattr_list(&cx, node, open, XATTR_MAX)?
+        } else if name == PROMISES && fid.is_root() {
+            ORDER.to_vec()
         } else {
             fid.fs().xattr(&cx, node, open, name, XATTR_MAX)?
         };
@@ -45,6 +54,9 @@ impl Request<'_> {
     ) -> Result<Outcome, Errno> {
         let fid = self.fid()?;
         let node = fid.unopened()?.clone();
+        if name == PROMISES {
+            return Err(Errno::EACCES);
+        }
         let size = usize::try_from(size).ok().filter(|size| *size <= XATTR_MAX);
         let size = size.ok_or(Errno::E2BIG)?;
         let permit = self.xattr_permit(size)?;

@@ -85,8 +85,15 @@ if [ "$KIND" != local ]; then
 fi
 "boot_$KIND" </dev/null &
 guest=$!
-# The harness kills everything at the limit.
-(sleep $((LIMIT - 5)) && note "out of time" && bash "$REPORT") &
+# The harness kills everything at the limit, and some seconds after it has asked for the report.
+(
+    while [ $SECONDS -lt $((LIMIT - 5)) ] && [ ! -e "$RUN/stands-still" ]; do
+        read -rt 1 <>"$RUN/never"
+    done
+    if [ -e "$RUN/stands-still" ]; then note "the guest's kernel stands still"; else note "out of time"; fi
+    bash "$REPORT"
+    note "end of the report"
+) &
 wait "$guest"
 note "guest status $?"
 [ "$KIND" = local ] || stop_server

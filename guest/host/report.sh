@@ -10,3 +10,9 @@ for task in /proc/[0-9]*/task/[0-9]*; do
     echo "-- ${task#/proc/} $(cat "$task/comm" 2>/dev/null) $state"
     head -n 8 "$task/stack" 2>/dev/null
 done
+if [ "$KIND" = uml ]; then
+    # The kernel itself is the first of the processes of its name.
+    kernel=$(pgrep -ox linux)
+    echo "-- the guest's kernel, process $kernel"
+    timeout 20 "$BIN/where-it-runs" "$kernel" "$(dirname "$KERNEL")/System.map" 2>&1
+fi

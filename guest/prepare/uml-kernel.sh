@@ -37,6 +37,8 @@ compile() {
     strip -o "$work/linux.stripped" "$work/linux"
     mkdir -p "$kept"
     cp "$work/.config" "$kept/config"
+    # Says where a kernel that stands still is.
+    nm -n "$work/linux" >"$kept/System.map"
     mv "$work/linux.stripped" "$kept/linux"
 }
 
@@ -46,7 +48,7 @@ version=$(candidate "$package")
 [ -n "$version" ] || die "no package $package"
 key=${package#linux-source-}-$version-$(sha256sum <"$config" | cut -c1-12)
 kept=$CACHE/uml/$key
-if [ ! -x "$kept/linux" ]; then
+if [ ! -x "$kept/linux" ] || [ ! -e "$kept/System.map" ]; then
     work=$CACHE/uml/build.$$
     trap 'rm -rf "$work"' EXIT
     mkdir -p "$work"

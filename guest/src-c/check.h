@@ -31,7 +31,7 @@ static int check_count;
         }                                                                                \
     } while (0)
 
-static int checked(void)
+__attribute__((unused)) static int checked(void)
 {
     printf("%d checks, %d failed\n", check_count, check_failures);
     return check_failures ? 1 : 0;

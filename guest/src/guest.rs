@@ -8,9 +8,20 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::output::{self, last_lines};
 use crate::prepared;
 use crate::run_dir::RunDir;
 use crate::{Item, Mount, Output, Server};
+
+/// How often a guest is booted whose kernel stands still.
+const BOOTS: u32 = 3;
+
+/// A kernel that says nothing for so long stands still: its init says that it is alive every five
+/// seconds. A busy machine must not look like one.
+const SILENCE: Duration = Duration::from_secs(120);
+
+/// The time for telling where it stands.
+const REPORT: Duration = Duration::from_secs(30);
 
 /// What a guest in emulation is given of the prepared data.
 const TCG_DATA: [&str; 2] = ["small.tar", "small.sums"];
@@ -90,7 +101,30 @@ impl Guest {
     /// Starts a server on an empty folder, boots, runs the items one after the other, each on a
     /// fresh mount, and stops everything. Prints a line for each item as it ends. A failed item is
     /// no error: see [`Output::complaint`].
+    ///
+    /// No answer that a server owes keeps a kernel from running its other programs. One that does
+    /// not even run a program that only sleeps and prints stands still by itself: where is
+    /// printed, and what has no result yet runs again in a new guest, [`BOOTS`] times in all.
     pub fn run(&self, items: &[Item], mount: &Mount) -> io::Result<Output> {
+        let mut output = self.boot(items, mount)?;
+        for _ in 1..BOOTS {
+            if !output.stood_still {
+                break;
+            }
+            let tail = last_lines(&output.console, 150);
+            println!(
+                "{:10} THE KERNEL STOOD STILL: booted again\n{tail}",
+                self.label
+            );
+            let rest = items.iter().filter(|item| !output.has(item.name()));
+            let rest: Vec<_> = rest.cloned().collect();
+            let again = self.boot(&rest, mount)?;
+            output.continue_with(again);
+        }
+        Ok(output)
+    }
+
+    fn boot(&self, items: &[Item], mount: &Mount) -> io::Result<Output> {
         let run = RunDir::new(items, mount, &self.server, &self.data, &self.helpers)?;
         if matches!(self.machine, Machine::Tcg { .. }) {
             run.copy_in(&self.data, &TCG_DATA)?;
@@ -101,17 +135,18 @@ impl Guest {
             ..Output::default()
         };
         let mut child = Killed(self.launcher(&run).spawn()?);
-        self.follow(&mut child.0, &mut output);
+        self.follow(&mut child.0, &run, &mut output)?;
         drop(child);
         output.server_log = run.server_log();
         Ok(output)
     }
 
-    /// Reads the console to its end, or to the end of the time.
-    fn follow(&self, child: &mut Child, output: &mut Output) {
-        let end = Instant::now() + self.limit;
+    /// Reads the console to its end, to the end of the time, or until the kernel stands still.
+    fn follow(&self, child: &mut Child, run: &RunDir, output: &mut Output) -> io::Result<()> {
+        let mut end = Instant::now() + self.limit;
+        let mut alive = None;
         let Some(stdout) = child.stdout.take() else {
-            return;
+            return Ok(());
         };
         let (sender, lines) = mpsc::channel();
         thread::spawn(move || {
@@ -125,7 +160,13 @@ impl Guest {
             }
         });
         loop {
-            match lines.recv_timeout(end.saturating_duration_since(Instant::now())) {
+            let next = alive.map_or(end, |alive: Instant| end.min(alive + SILENCE));
+            match lines.recv_timeout(next.saturating_duration_since(Instant::now())) {
+                Ok(line) if output::is_alive(&line) => {
+                    if !output.stood_still {
+                        alive = Some(Instant::now());
+                    }
+                }
                 Ok(line) => {
                     if let Some(item) = output.take_line(&line) {
                         let how = if item.failure.is_none() {
@@ -139,11 +180,17 @@ impl Guest {
                         );
                     }
                 }
-                Err(RecvTimeoutError::Timeout) => {
-                    output.timed_out = true;
-                    return;
+                Err(RecvTimeoutError::Timeout) if alive.is_some() && Instant::now() < end => {
+                    output.stood_still = true;
+                    alive = None;
+                    run.ask_for_report()?;
+                    end = Instant::now() + REPORT;
                 }
-                Err(RecvTimeoutError::Disconnected) => return,
+                Err(RecvTimeoutError::Timeout) => {
+                    output.timed_out = !output.stood_still;
+                    return Ok(());
+                }
+                Err(RecvTimeoutError::Disconnected) => return Ok(()),
             }
         }
     }

@@ -31,6 +31,8 @@ pub struct Output {
     pub server_status: Option<i32>,
     /// Whether the whole run was killed because its time was over.
     pub timed_out: bool,
+    /// Whether the guest's kernel ran its programs no longer.
+    pub stood_still: bool,
     pub(crate) must_end_cleanly: bool,
 }
 
@@ -48,6 +50,16 @@ impl Output {
         }
         self.items.push(parse_result(line)?);
         self.items.last()
+    }
+
+    /// Takes in the results of another boot, for the items that had none.
+    pub(crate) fn continue_with(&mut self, again: Self) {
+        self.items.extend(again.items);
+        self.console.push_str(&again.console);
+        self.server_log = again.server_log;
+        self.server_status = again.server_status;
+        self.timed_out = again.timed_out;
+        self.stood_still = again.stood_still;
     }
 
     /// Everything that is not as it should be, with the log that tells why; `None` if all is well.
@@ -71,6 +83,8 @@ impl Output {
         if !missing.is_empty() {
             let why = if self.timed_out {
                 "out of time"
+            } else if self.stood_still {
+                "the guest's kernel stood still, several times"
             } else {
                 "the guest ended early"
             };
@@ -103,7 +117,7 @@ impl Output {
         }
     }
 
-    fn has(&self, name: &str) -> bool {
+    pub(crate) fn has(&self, name: &str) -> bool {
         self.items.iter().any(|item| item.name == name)
     }
 
@@ -119,6 +133,11 @@ impl Output {
             .unwrap_or(log.len());
         log[..end].trim()
     }
+}
+
+/// Whether the line only says that the kernel runs its programs.
+pub(crate) fn is_alive(line: &str) -> bool {
+    line.trim_end().ends_with("virtfs-guest: alive")
 }
 
 /// `ok NAME START END` or `FAIL NAME START END WHY…`, times in seconds since boot.
@@ -140,7 +159,7 @@ fn parse_result(line: &str) -> Option<ItemResult> {
     })
 }
 
-fn last_lines(text: &str, count: usize) -> String {
+pub(crate) fn last_lines(text: &str, count: usize) -> String {
     let lines: Vec<_> = text.lines().collect();
     lines[lines.len().saturating_sub(count)..].join("\n")
 }
@@ -208,6 +227,24 @@ mod tests {
         assert_eq!(output.complaint(), None);
         output.take_line("virtfs-guest: server status 137");
         assert!(output.complaint().is_some());
+    }
+
+    #[test]
+    fn a_second_boot_gives_the_results_that_the_first_had_not() {
+        let mut output = after(&["virtfs-guest: ok a 1 2"]);
+        output.stood_still = true;
+        assert!(output.complaint().unwrap().contains("stood still"));
+        output.continue_with(after(&["virtfs-guest: ok b 1 2"]));
+        assert_eq!(output.complaint(), None);
+        output.continue_with(after(&["virtfs-guest: FAIL b 1 2 status 1"]));
+        assert!(output.complaint().is_some());
+    }
+
+    #[test]
+    fn a_sign_of_life_is_known_behind_a_message_of_the_kernel() {
+        assert!(is_alive("virtfs-guest: alive\r"));
+        assert!(is_alive("[    3.0] noise virtfs-guest: alive"));
+        assert!(!is_alive("virtfs-guest: ok alive 1 2"));
     }
 
     #[test]

@@ -169,7 +169,7 @@ fn there_is_no_authentication() {
         aname: b"",
         n_uname: 0,
     };
-    assert_eq!(client.call(auth).ecode(), Some(EOPNOTSUPP));
+    assert_eq!(client.call(auth).ecode(), Some(ENOENT));
     let attach = virtfs_proto::Tattach {
         fid: 6,
         afid: 5,

@@ -337,7 +337,10 @@ pub(crate) fn lower<'a>(message: &Tmessage<'a>) -> Result<Op<'a>, Errno> {
                 proc_id: m.proc_id,
             },
         },
-        // No authentication; the older dialects' own messages are not served yet.
+        // No authentication. Clients of the npfs family (diod's) go on without it after this
+        // errno alone.
+        Tmessage::Auth(_) => return Err(Errno::ENOENT),
+        // The older dialects' own messages are not served yet.
         _ => return Err(Errno::EOPNOTSUPP),
     })
 }

@@ -17,7 +17,8 @@ use crate::sys;
 use crate::thread::Fsetid;
 use crate::tree::LocalNode;
 
-/// `Tsetattr`: mode, times, owner, size; the first error ends it.
+/// `Tsetattr`: owner, size, mode, times; the first error ends it. A new owner or size takes setuid
+/// bits away and a new size sets the time, so what is asked for comes after what it would lose to.
 pub(crate) fn set(
     fs: &LocalFs,
     cx: &Cx<'_>,
@@ -28,21 +29,13 @@ pub(crate) fn set(
     fs.writable()?;
     let node = fs.node(node)?;
     let fd = Subject::of(fs, cx, &node, open)?;
-    if let Some(mode) = changes.mode {
-        if node.inode.kind == FileKind::Symlink {
-            return Err(Errno::EOPNOTSUPP);
-        }
-        chmod(fs, cx, fd.as_fd(), mode & 0o7777)?;
+    if changes.mode.is_some() && node.inode.kind == FileKind::Symlink {
+        return Err(Errno::EOPNOTSUPP);
     }
-    if changes.atime.is_some() || changes.mtime.is_some() {
-        let times = Timestamps {
-            last_access: time(changes.atime)?,
-            last_modification: time(changes.mtime)?,
-        };
-        call(cx, || {
-            utimensat(fd.as_fd(), c"", &times, AtFlags::EMPTY_PATH)
-        })?;
-    }
+    let times = Timestamps {
+        last_access: time(changes.atime)?,
+        last_modification: time(changes.mtime)?,
+    };
     let nothing_else = *changes
         == SetAttr {
             ctime: true,
@@ -53,10 +46,18 @@ pub(crate) fn set(
         let (uid, gid) = (changes.uid.unwrap_or(keep), changes.gid.unwrap_or(keep));
         call(cx, || chown(fd.as_fd(), uid, gid))?;
     }
-    match changes.size {
-        Some(size) => truncate(fs, cx, &node, &fd, size),
-        None => Ok(()),
+    if let Some(size) = changes.size {
+        truncate(fs, cx, &node, &fd, size)?;
     }
+    if let Some(mode) = changes.mode {
+        chmod(fs, cx, fd.as_fd(), mode & 0o7777)?;
+    }
+    if changes.atime.is_some() || changes.mtime.is_some() {
+        call(cx, || {
+            utimensat(fd.as_fd(), c"", &times, AtFlags::EMPTY_PATH)
+        })?;
+    }
+    Ok(())
 }
 
 /// Sets the mode of what a descriptor, `O_PATH` or open, stands for.

@@ -302,6 +302,24 @@ pub(super) fn attributes_are_set_together(t: &Fixture) {
     }
 }
 
+/// A size sets the time and takes setuid away, an owner too, unless both are asked for.
+pub(super) fn no_attribute_that_is_set_undoes_another(t: &Fixture) {
+    let node = t.file(t.root(), "f", b"0123");
+    let changes = SetAttr {
+        mode: Some(0o4755),
+        uid: t.has(Has::OWNERS).then_some(11),
+        size: Some(2),
+        mtime: Some(SetTime::At(OLD)),
+        ..SetAttr::default()
+    };
+    t.set(&node, changes).unwrap();
+    let attr = t.stat(&node);
+    assert_eq!((attr.size, attr.mtime), (2, OLD));
+    if t.has(Has::MODES) {
+        assert_eq!(attr.mode, 0o104755);
+    }
+}
+
 pub(super) fn size_and_blocks_follow_the_content(t: &Fixture) {
     let (node, open) = t.open_file(t.root(), "f", b"");
     assert_eq!((t.stat(&node).size, t.stat(&node).nlink), (0, 1));

@@ -164,6 +164,7 @@ macro_rules! conformance_suite {
                 the_change_time_is_moved_by_itself
                 nothing_to_set_is_no_error
                 attributes_are_set_together
+                no_attribute_that_is_set_undoes_another
                 size_and_blocks_follow_the_content
                 a_qid_version_follows_the_content
                 a_generation_stays

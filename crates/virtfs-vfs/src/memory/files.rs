@@ -88,6 +88,18 @@ impl Tree {
         let now = now();
         self.touch(ino, false, now);
         let inode = self.inode_mut(ino)?;
+        let owner = changes.uid.filter(|&uid| uid != NO_ID);
+        let group = changes.gid.filter(|&gid| gid != NO_ID);
+        if owner.is_some() || group.is_some() {
+            inode.uid = owner.unwrap_or(inode.uid);
+            inode.gid = group.unwrap_or(inode.gid);
+            inode.drop_setid();
+        }
+        if let Some(size) = changes.size {
+            self.resize(ino, size)?;
+        }
+        // What owner and size would change by themselves.
+        let inode = self.inode_mut(ino)?;
         if let Some(mode) = changes.mode {
             inode.mode = mode & 0o7777;
         }
@@ -97,17 +109,7 @@ impl Tree {
         if let Some(time) = changes.mtime {
             inode.mtime = resolve(time, now);
         }
-        let owner = changes.uid.filter(|&uid| uid != NO_ID);
-        let group = changes.gid.filter(|&gid| gid != NO_ID);
-        if owner.is_some() || group.is_some() {
-            inode.uid = owner.unwrap_or(inode.uid);
-            inode.gid = group.unwrap_or(inode.gid);
-            inode.drop_setid();
-        }
-        match changes.size {
-            Some(size) => self.resize(ino, size),
-            None => Ok(()),
-        }
+        Ok(())
     }
 }
 

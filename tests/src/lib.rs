@@ -10,6 +10,7 @@ mod fds;
 mod frames;
 mod hooked;
 mod model;
+pub mod protocol;
 mod raw;
 mod rng;
 mod sample;

@@ -28,8 +28,16 @@ impl Failure {
         }
     }
 
+    /// Something failed, and its reason has been told.
+    pub(crate) fn told() -> Self {
+        Self::new("")
+    }
+
     /// Tells it on standard error; the exit status.
     pub(crate) fn report(self) -> ExitCode {
+        if self.message.is_empty() {
+            return ExitCode::from(self.status);
+        }
         // With nobody to tell, the status still says it.
         let _ = writeln!(io::stderr(), "virtfs: error: {}", self.message);
         ExitCode::from(self.status)

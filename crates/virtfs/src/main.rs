@@ -1,10 +1,11 @@
 //! `virtfs`: shares directories of the host over 9P.
 //!
 //! [`cli`] says what can be typed; each subcommand has a module that turns what was typed into
-//! what it means (its `config`), and does it.
+//! what it means (its `config`), and does it. [`client`] has those that talk to a server.
 #![deny(unsafe_code)]
 
 mod cli;
+mod client;
 mod failure;
 mod serve;
 mod sys;
@@ -18,6 +19,18 @@ use crate::cli::{Cli, Command};
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Serve(args) => serve::run(args),
+        Command::Mount(args) => client::mount(args),
+        Command::Ls(args) => client::ls(args),
+        Command::Cat(args) => client::cat(args),
+        Command::Stat(args) => client::stat(args),
+        Command::Get(args) => client::get(args),
+        Command::Put(args) => client::put(args),
+        Command::Mv(args) => client::mv(args),
+        Command::Rm(args) => client::rm(args),
+        Command::Mkdir(args) => client::mkdir(args),
+        Command::Ln(args) => client::ln(args),
+        Command::Chmod(args) => client::chmod(args),
+        Command::Df(args) => client::df(args),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,10 +1,12 @@
-//! The calls that need `unsafe`: inherited descriptors, signals, fork.
+//! The calls that need `unsafe`: inherited descriptors, signals, fork, the calendar.
 #![allow(unsafe_code)]
 
 use std::ffi::c_int;
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::process::CommandExt;
+use std::process::Command;
 use std::ptr;
 
 use rustix::process::Pid;
@@ -24,6 +26,20 @@ pub(crate) fn inherited_fd(number: RawFd) -> io::Result<OwnedFd> {
 /// Blocks signals for this thread and those that it will start.
 pub(crate) fn block_signals(signals: &[c_int]) -> io::Result<()> {
     change_mask(libc::SIG_BLOCK, signals)
+}
+
+/// Makes a command start with no signal blocked, whatever is blocked here.
+pub(crate) fn unblock_signals_in(command: &mut Command) {
+    let none = signal_set(&[]);
+    let unblock = move || {
+        // SAFETY: the set is initialised; the call is async-signal-safe.
+        match unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &none, ptr::null_mut()) } {
+            0 => Ok(()),
+            error => Err(io::Error::from_raw_os_error(error)),
+        }
+    };
+    // SAFETY: between fork and exec it makes one async-signal-safe call and allocates nothing.
+    unsafe { command.pre_exec(unblock) };
 }
 
 /// A descriptor to read blocked signals from, as `signalfd_siginfo`.
@@ -105,6 +121,43 @@ fn close_range(first: u32, last: u32) -> io::Result<()> {
         0 => Ok(()),
         _ => Err(io::Error::last_os_error()),
     }
+}
+
+/// A time in the calendar.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Calendar {
+    pub(crate) year: i64,
+    pub(crate) month: c_int,
+    pub(crate) day: c_int,
+    pub(crate) hour: c_int,
+    pub(crate) minute: c_int,
+    pub(crate) second: c_int,
+    /// Seconds to the east of UTC.
+    pub(crate) offset: i64,
+}
+
+/// The calendar's word for seconds since 1970, in UTC or local time; none if the year does not
+/// fit into the system's calendar.
+pub(crate) fn calendar(seconds: i64, utc: bool) -> Option<Calendar> {
+    // SAFETY: all zeros is a valid tm: numbers, and a null pointer for the zone's name.
+    let mut tm: libc::tm = unsafe { MaybeUninit::zeroed().assume_init() };
+    // SAFETY: both live for the call. localtime_r reads the environment, which this program
+    // never changes.
+    let done = unsafe {
+        match utc {
+            true => libc::gmtime_r(&seconds, &mut tm),
+            false => libc::localtime_r(&seconds, &mut tm),
+        }
+    };
+    (!done.is_null()).then_some(Calendar {
+        year: i64::from(tm.tm_year) + 1900,
+        month: tm.tm_mon + 1,
+        day: tm.tm_mday,
+        hour: tm.tm_hour,
+        minute: tm.tm_min,
+        second: tm.tm_sec,
+        offset: tm.tm_gmtoff,
+    })
 }
 
 fn signal_set(signals: &[c_int]) -> libc::sigset_t {

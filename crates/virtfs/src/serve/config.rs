@@ -102,7 +102,9 @@ mod tests {
 
     fn config(flags: &str, is_root: bool) -> Result<Config, Failure> {
         let typed = ["virtfs", "serve"].into_iter().chain(flags.split(' '));
-        let Command::Serve(args) = Cli::try_parse_from(typed).unwrap().command;
+        let Command::Serve(args) = Cli::try_parse_from(typed).unwrap().command else {
+            panic!("it is another command");
+        };
         Config::new(args, is_root)
     }
 

@@ -1,0 +1,89 @@
+//! `virtfs mount`.
+
+use std::io::{self, Write};
+use std::thread;
+use std::time::Duration;
+
+use virtfs_mount::{Mount, MountOptions, Unmounter};
+
+use super::connect::connect;
+use super::signals::Signals;
+use crate::cli::client::MountArgs;
+use crate::failure::{Doing, Failure, reason};
+
+pub(crate) fn run(mut args: MountArgs) -> Result<(), Failure> {
+    let options = options(&mut args)?;
+    let signals = Signals::block().doing(|| "signals cannot be set up")?;
+    let client = connect(&args.remote, None)?;
+    let on = args.mountpoint.display();
+    let mounted = Mount::start(client, &args.mountpoint, &options)
+        .doing(|| format!("cannot mount {} on {on}", args.remote.address))?;
+    let unmounter = mounted.unmounter();
+    thread::Builder::new()
+        .name("signals".into())
+        .spawn(move || unmount_on(&signals, &unmounter))
+        .doing(|| "threads cannot be started")?;
+    // Programs wait for this line. With nobody to tell, the mount is still right.
+    let mut stdout = io::stdout().lock();
+    let _ = writeln!(
+        stdout,
+        "mounted {} on {on}; Ctrl-C unmounts",
+        args.remote.address
+    )
+    .and_then(|()| stdout.flush());
+    drop(stdout);
+    mounted.wait().doing(|| format!("the mount on {on} ended"))
+}
+
+/// What was typed behind -o, and the flags that say the same.
+fn options(args: &mut MountArgs) -> Result<MountOptions, Failure> {
+    let remote = &mut args.remote;
+    let mut options = MountOptions::parse("").map_err(|error| Failure::usage(error.to_string()))?;
+    options.fsname = remote.address.to_string();
+    for list in &args.options {
+        let added = options.add(list);
+        added.map_err(|error| Failure::usage(error.to_string()))?;
+    }
+    if remote.uid.is_some() {
+        let why = "a mount acts as whoever uses it: --uid is for the other commands";
+        return Err(Failure::usage(why));
+    }
+    if !remote.aname.is_empty() {
+        options.aname.clone_from(&remote.aname);
+    }
+    if !remote.uname.is_empty() {
+        options.uname = Some(remote.uname.clone());
+    }
+    if let Some(msize) = options.msize {
+        remote.msize = msize;
+    }
+    if let (None, Some(timeout)) = (remote.timeout, options.timeout) {
+        remote.timeout = Some(timeout);
+    }
+    // For a mount, none is for ever.
+    remote.timeout = remote.timeout.filter(|timeout| *timeout > Duration::ZERO);
+    Ok(options)
+}
+
+/// The first signal unmounts; the next ends the process at once.
+fn unmount_on(signals: &Signals, unmounter: &Unmounter) {
+    let Ok(_) = signals.wait() else {
+        return;
+    };
+    let unmounter = unmounter.clone();
+    let unmount = move || {
+        if let Err(error) = unmounter.unmount() {
+            let _ = writeln!(
+                io::stderr(),
+                "virtfs: cannot unmount: {}; a second signal ends it at once",
+                reason(&error)
+            );
+        }
+    };
+    if thread::Builder::new().spawn(unmount).is_err() {
+        std::process::exit(1);
+    }
+    if let Ok(signal) = signals.wait() {
+        std::process::exit(128 + signal);
+    }
+}

@@ -1,0 +1,17 @@
+//! The commands that are clients of a server, as their users see them: the real program talks to
+//! the real program.
+
+mod changing;
+mod copying;
+mod dialling;
+mod hostile;
+mod interrupting;
+mod looking;
+mod mounting;
+#[expect(
+    dead_code,
+    reason = "shared with the tests of serve, which use all of it"
+)]
+#[path = "../serve/running.rs"]
+mod running;
+mod site;

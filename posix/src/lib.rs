@@ -1,0 +1,1 @@
+//! POSIX suites on the FUSE mount.

@@ -54,7 +54,7 @@ impl Running {
         })
     }
 
-    /// Runs it to its end; fails with what it said if that is not status 0 within `limit`. Gives
+    /// Runs it to its end; fails with the end of what it said if that is not status 0 within `limit`. Gives
     /// what it said.
     pub(crate) fn run(command: &mut Command, limit: Duration) -> Result<String> {
         let mut running = Self::start(command)?;
@@ -64,7 +64,7 @@ impl Running {
                 if status.success() {
                     return Ok(output);
                 }
-                fail(format!("{}: {status}\n{output}", running.name))
+                fail(format!("{}: {status}\n{}", running.name, running.log()))
             }
             None => fail(format!(
                 "{}: still runs after {limit:?}\n{}",
@@ -122,10 +122,10 @@ impl Running {
         }
     }
 
-    /// The end of what it has said so far.
+    /// The end of what it has said so far (100 lines).
     pub(crate) fn log(&self) -> String {
         let lines = self.lines();
-        lines[lines.len().saturating_sub(400)..].join("\n")
+        lines[lines.len().saturating_sub(100)..].join("\n")
     }
 
     /// All that it said, after it has ended.

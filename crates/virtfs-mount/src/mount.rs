@@ -7,12 +7,16 @@ use std::thread::{self, JoinHandle};
 
 use rustix::process::geteuid;
 use virtfs_client::{Attach, Client, Fid};
+use virtfs_proto::IO_HEADER_LEN;
 
 use crate::MountOptions;
 use crate::fail::Fail;
 use crate::fuse::{self, Handler, KernelOptions, Session};
 use crate::handler::{Manner, Tree};
 use crate::tree::Users;
+
+/// The kernel's sizes are in these at least.
+const PAGE: u32 = 4096;
 
 /// Mounting.
 #[derive(Debug)]
@@ -144,7 +148,12 @@ fn has_acls(root: &Fid) -> io::Result<bool> {
 }
 
 fn kernel_options(client: &Client, options: &MountOptions, acl: bool) -> KernelOptions {
+    // What fits one message, in whole pages: the kernel's largest read and write are one round trip.
+    let payload = client.msize().saturating_sub(IO_HEADER_LEN as u32);
+    let most = (payload / PAGE * PAGE).max(PAGE);
     KernelOptions {
+        max_read: most,
+        max_write: most,
         fsname: options.fsname.clone(),
         subtype: options.subtype.clone(),
         allow_other: options.allow_other.unwrap_or(geteuid().is_root()),

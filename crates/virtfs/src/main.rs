@@ -7,7 +7,9 @@
 mod cli;
 mod client;
 mod failure;
+mod log;
 mod serve;
+mod signals;
 mod sys;
 
 use std::process::ExitCode;

@@ -77,7 +77,15 @@ pub(crate) const KINDS: [Kind; 24] = [
         Ok(rustix::fs::unlinkat(CWD, w.path(), AtFlags::empty())?)
     }),
     kind("rename", 8, |w| {
-        Ok(rustix::fs::renameat(CWD, w.path(), CWD, w.path())?)
+        // Mostly to the same depth, or directories would be buried where nobody comes.
+        let depth = w.rng.below(3);
+        let from = w.path_at(depth);
+        let to = if w.rng.one_in(50) {
+            w.path()
+        } else {
+            w.path_at(depth)
+        };
+        Ok(rustix::fs::renameat(CWD, from, CWD, to)?)
     }),
     kind("link", 4, |w| {
         Ok(rustix::fs::linkat(
@@ -89,8 +97,8 @@ pub(crate) const KINDS: [Kind; 24] = [
         )?)
     }),
     kind("symlink", 3, |w| {
-        // Never above the tree.
-        let target = w.below(Path::new(""));
+        // Beside it: so it leads neither out of the tree nor further down.
+        let target = w.name();
         Ok(rustix::fs::symlinkat(target, CWD, w.path())?)
     }),
     kind("readlink", 3, |w| {
@@ -183,21 +191,26 @@ impl Worker {
 
     /// A path of up to three names: few enough that the workers meet.
     fn path(&mut self) -> PathBuf {
-        self.below(&self.root.clone())
+        let depth = self.rng.below(3);
+        self.path_at(depth)
     }
 
-    fn below(&mut self, root: &Path) -> PathBuf {
-        let mut path = root.to_owned();
-        for _ in 0..self.rng.below(3) {
+    fn path_at(&mut self, depth: u64) -> PathBuf {
+        let mut path = self.root.clone();
+        for _ in 0..depth {
             path.push(format!("d{}", self.rng.below(6)));
         }
-        // Mostly a name that a file has; a directory's now and then, and either as the other.
-        if self.rng.one_in(4) {
-            path.push(format!("d{}", self.rng.below(6)));
-        } else {
-            path.push(format!("f{}", self.rng.below(16)));
-        }
+        path.push(self.name());
         path
+    }
+
+    /// Mostly a name that a file has; a directory's now and then, and either as the other.
+    fn name(&mut self) -> String {
+        if self.rng.one_in(4) {
+            format!("d{}", self.rng.below(6))
+        } else {
+            format!("f{}", self.rng.below(16))
+        }
     }
 
     /// Not sticky: in a sticky directory Linux refuses even root what it calls unsafe (the settings

@@ -1,9 +1,9 @@
 //! All that can be known of a tree by looking at it.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fs;
+use std::fs::{self, File};
 use std::hash::{DefaultHasher, Hasher};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -42,32 +42,49 @@ pub(crate) struct Entry {
 
 /// Looks at everything below `root`.
 pub(crate) fn take(root: &Path) -> Result<Snapshot> {
-    let mut snapshot = Snapshot::new();
-    let mut first = HashMap::new();
-    let mut waiting = vec![PathBuf::new()];
-    while let Some(path) = waiting.pop() {
-        let full = match path.as_os_str().is_empty() {
-            true => root.to_owned(),
-            false => root.join(&path),
-        };
-        let stat = rustix::fs::statat(CWD, &full, AtFlags::SYMLINK_NOFOLLOW).at(full.display())?;
-        let mut entry = look(&full, &stat).at(full.display())?;
-        entry.same_as = first
-            .entry((stat.st_dev, stat.st_ino))
-            .or_insert_with(|| path.clone())
-            .clone();
-        if entry.kind == FileType::Directory {
-            // Sorted, so that the first path of a file is the same in two equal trees.
-            let mut below = Vec::new();
-            for child in fs::read_dir(&full).at(full.display())? {
-                below.push(path.join(child.at(full.display())?.file_name()));
-            }
-            below.sort();
-            waiting.extend(below.into_iter().rev());
+    let mut walk = Walk::default();
+    walk.enter(root, PathBuf::new())
+        .at(format!("below {}", root.display()))?;
+    Ok(walk.found)
+}
+
+#[derive(Default)]
+struct Walk {
+    found: Snapshot,
+    /// The first path of each file.
+    first: HashMap<(u64, u64), PathBuf>,
+}
+
+impl Walk {
+    /// `at` leads to what is called `path` in the snapshot.
+    fn enter(&mut self, at: &Path, path: PathBuf) -> Result {
+        let stat = rustix::fs::statat(CWD, at, AtFlags::SYMLINK_NOFOLLOW).at(shown(&path))?;
+        let mut entry = look(at, &stat).at(shown(&path))?;
+        let first = self.first.entry((stat.st_dev, stat.st_ino));
+        entry.same_as = first.or_insert_with(|| path.clone()).clone();
+        let directory = entry.kind == FileType::Directory;
+        self.found.insert(path.clone(), entry);
+        if directory {
+            self.enter_all(at, &path)?;
         }
-        snapshot.insert(path, entry);
+        Ok(())
     }
-    Ok(snapshot)
+
+    /// In the order of the names, so that the first path of a file is the same in two equal trees.
+    fn enter_all(&mut self, at: &Path, path: &Path) -> Result {
+        let directory = File::open(at).at(shown(path))?;
+        // Not by the whole path, every part of which the client would ask the server about.
+        let at = PathBuf::from(format!("/proc/self/fd/{}", directory.as_raw_fd()));
+        let mut names = Vec::new();
+        for child in fs::read_dir(&at).at(shown(path))? {
+            names.push(child.at(shown(path))?.file_name());
+        }
+        names.sort();
+        for name in names {
+            self.enter(&at.join(&name), path.join(&name))?;
+        }
+        Ok(())
+    }
 }
 
 fn look(path: &Path, stat: &Stat) -> rustix::io::Result<Entry> {

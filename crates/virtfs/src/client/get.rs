@@ -16,9 +16,9 @@ use super::connect::{PATIENCE, attach};
 use super::copy::{Job, LocalTarget, RemoteSource, Start, base_name, names, remote_meta};
 use super::output::unbuffered;
 use super::path::RemotePath;
-use super::signals::Signals;
 use crate::cli::client::GetArgs;
 use crate::failure::{Doing, Failure};
+use crate::signals::Signals;
 
 pub(crate) fn run(GetArgs { copy: args }: GetArgs) -> Result<(), Failure> {
     let Some((destination, sources)) = args.paths.split_last() else {

@@ -20,7 +20,6 @@ mod put;
 mod report;
 mod rm;
 mod shown;
-mod signals;
 mod stat;
 mod sweep;
 mod time;

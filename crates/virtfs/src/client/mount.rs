@@ -4,15 +4,18 @@ use std::io::{self, Write};
 use std::thread;
 use std::time::Duration;
 
+use tracing::Level;
 use virtfs_mount::{Mount, MountOptions, Unmounter};
 
 use super::connect::connect;
-use super::signals::Signals;
 use crate::cli::client::MountArgs;
 use crate::failure::{Doing, Failure, reason};
+use crate::log;
+use crate::signals::Signals;
 
 pub(crate) fn run(mut args: MountArgs) -> Result<(), Failure> {
     let options = options(&mut args)?;
+    log::start(Level::WARN);
     let signals = Signals::block().doing(|| "signals cannot be set up")?;
     let client = connect(&args.remote, None)?;
     let on = args.mountpoint.display();

@@ -10,9 +10,9 @@ use super::connect::{PATIENCE, attach, user};
 use super::copy::{Job, LocalSource, RemoteTarget, Start, names};
 use super::mkdir::umask;
 use super::path::RemotePath;
-use super::signals::Signals;
 use crate::cli::client::PutArgs;
 use crate::failure::{Doing, Failure};
+use crate::signals::Signals;
 
 pub(crate) fn run(PutArgs { copy: args }: PutArgs) -> Result<(), Failure> {
     let Some((destination, sources)) = args.paths.split_last() else {

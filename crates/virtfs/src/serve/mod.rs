@@ -14,7 +14,6 @@ mod interrupter;
 mod keeper;
 mod listen;
 mod sandbox;
-mod signals;
 
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -32,9 +31,10 @@ use self::export::OpenExport;
 use self::interrupter::SignalInterrupter;
 use self::keeper::Keeper;
 use self::listen::{Kind, Source};
-use self::signals::{First, Signals};
 use crate::cli::{Address, ServeArgs};
 use crate::failure::{Doing, Failure};
+use crate::log;
+use crate::signals::{First, Signals};
 
 /// How long the requests that have arrived may take at the end.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -44,7 +44,7 @@ pub(crate) fn run(args: ServeArgs) -> Result<(), Failure> {
     let config = Config::new(args, rustix::process::geteuid().is_root())?;
     let inherited = listen::inherit(&config)?;
     let signals = Signals::block().doing(|| "signals cannot be set up")?;
-    start_log(&config);
+    log::start(config.log_level);
     let limit = descriptors::raise_limit(config.rlimit_nofile)?;
 
     let exports = export::open_all(&config.exports)?;
@@ -71,14 +71,6 @@ pub(crate) fn run(args: ServeArgs) -> Result<(), Failure> {
     }
     acceptors.stop();
     shut_down(server, &signals)
-}
-
-fn start_log(config: &Config) {
-    tracing_subscriber::fmt()
-        .with_max_level(config.log_level)
-        .with_writer(io::stderr)
-        .with_target(false)
-        .init();
 }
 
 fn start_server(

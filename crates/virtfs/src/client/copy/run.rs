@@ -16,8 +16,8 @@ use super::scan::scan;
 use super::tree::{Source, Target};
 use crate::cli::client::CopyArgs;
 use crate::client::report::Report;
-use crate::client::signals::Signals;
 use crate::failure::{Doing, Failure};
+use crate::signals::Signals;
 
 /// A command that copies.
 pub(crate) struct Job {

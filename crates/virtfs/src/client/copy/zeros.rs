@@ -36,8 +36,10 @@ pub(super) fn stretches(
         }
     }
     let mut end = buf.len();
+    // A block that the file's end cuts short takes as much of the disk.
+    let blocks = |from: usize| (end - from).next_multiple_of(BLOCK);
     if let Some(start) = zeros
-        && (goes_on_after || start == 0 && goes_on_before || end - start >= shortest)
+        && (goes_on_after || start == 0 && goes_on_before || blocks(start) >= shortest)
     {
         end = start;
     }
@@ -108,6 +110,13 @@ mod tests {
         let zeros = buf(BLOCK, &[]);
         assert_eq!(found(&zeros, HOLE, ALONE), vec![0..BLOCK]);
         assert_eq!(found(&zeros, HOLE, (false, true)), vec![]);
+    }
+
+    #[test]
+    fn a_last_block_that_is_short_is_a_block() {
+        let data = buf(BLOCK + 57, &[0..1]);
+        assert_eq!(found(&data, BLOCK, ALONE), vec![0..BLOCK]);
+        assert_eq!(found(&data, HOLE, ALONE), vec![0..data.len()]);
     }
 
     #[test]

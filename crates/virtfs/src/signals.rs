@@ -2,44 +2,52 @@
 
 use std::ffi::c_int;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
 
-use super::event::Event;
 use crate::sys;
 
-/// Those that end the server in order.
+/// Those that end the program in order.
 const ENDING: [c_int; 2] = [libc::SIGTERM, libc::SIGINT];
 
 /// The signals that have arrived.
 #[derive(Debug)]
-pub(super) struct Signals(OwnedFd);
+pub(crate) struct Signals(OwnedFd);
 
 /// What came first.
-pub(super) enum First {
+pub(crate) enum First {
     Signal(c_int),
     Event,
 }
 
 impl Signals {
-    /// Blocks them for this thread and those that it will start, so that they wait to be read.
-    pub(super) fn block() -> io::Result<Self> {
+    /// Blocks them for this thread and those that it will start, so that they wait to be read: to
+    /// be called before any thread is started.
+    pub(crate) fn block() -> io::Result<Self> {
         sys::block_signals(&ENDING)?;
         sys::signal_fd(&ENDING).map(Self)
     }
 
-    /// Waits for a signal or for an event.
-    pub(super) fn wait_for(&self, event: &Event) -> io::Result<First> {
+    /// Waits for the next one; its number.
+    pub(crate) fn wait(&self) -> io::Result<c_int> {
+        loop {
+            look(&mut [PollFd::new(&self.0, PollFlags::IN)])?;
+            if let Some(signal) = self.next() {
+                return Ok(signal);
+            }
+        }
+    }
+
+    /// Waits for a signal, or until an event's descriptor can be read.
+    pub(crate) fn wait_for(&self, event: &impl AsFd) -> io::Result<First> {
         loop {
             let mut fds = [
                 PollFd::new(&self.0, PollFlags::IN),
                 PollFd::new(event, PollFlags::IN),
             ];
-            match poll(&mut fds, None) {
-                Ok(_) | Err(rustix::io::Errno::INTR) => {}
-                Err(error) => return Err(error.into()),
-            }
+            look(&mut fds)?;
             let [_, told] = fds.map(|fd| !fd.revents().is_empty());
             if let Some(signal) = self.next() {
                 return Ok(First::Signal(signal));
@@ -59,5 +67,13 @@ impl Signals {
                 .map(|number| c_int::from_ne_bytes(*number)),
             _ => None,
         }
+    }
+}
+
+/// Sleeps until one of them can be read, or for no reason.
+fn look(fds: &mut [PollFd<'_>]) -> io::Result<()> {
+    match poll(fds, None) {
+        Ok(_) | Err(Errno::INTR) => Ok(()),
+        Err(error) => Err(error.into()),
     }
 }

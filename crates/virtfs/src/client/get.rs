@@ -20,7 +20,12 @@ use crate::cli::client::GetArgs;
 use crate::failure::{Doing, Failure};
 use crate::signals::Signals;
 
-pub(crate) fn run(GetArgs { copy: args }: GetArgs) -> Result<(), Failure> {
+pub(crate) fn run(
+    GetArgs {
+        trust_server,
+        copy: args,
+    }: GetArgs,
+) -> Result<(), Failure> {
     let Some((destination, sources)) = args.paths.split_last() else {
         return Ok(());
     };
@@ -30,8 +35,11 @@ pub(crate) fn run(GetArgs { copy: args }: GetArgs) -> Result<(), Failure> {
     match place(destination, sources)? {
         Place::Stream(to) => stream(&root, sources, to, job),
         Place::Directory(base, name) => {
-            let starts = starts(&root, sources, name.as_deref(), &job);
-            let target = LocalTarget::new(base, !args.no_owner, &job.report);
+            let mut starts = starts(&root, sources, name.as_deref(), &job);
+            if name.is_some() {
+                job.only_directories_at(destination, &mut starts);
+            }
+            let target = LocalTarget::new(base, !args.no_owner, trust_server, &job.report);
             job.run(RemoteSource::new(), target, starts, &[])
         }
     }
@@ -65,14 +73,14 @@ fn place(typed: &OsStr, sources: &[OsString]) -> Result<Place, Failure> {
         )));
     }
     let path = match &there {
+        Some(there) if !there.is_file() => {
+            let to = OpenOptions::new().write(true).open(path);
+            return to.map(Place::Stream).doing(naming);
+        }
         // What was typed may be a link: it leads where its user wants to.
         Some(_) => path.canonicalize().doing(naming)?,
         None => path.to_owned(),
     };
-    if there.is_some_and(|there| !there.is_file()) {
-        let to = OpenOptions::new().write(true).open(&path);
-        return to.map(Place::Stream).doing(naming);
-    }
     let no_name = || Failure::new(format!("{} is no name for a copy", naming()));
     let name = base_name(path.as_os_str().as_bytes()).ok_or_else(no_name)?;
     let above = path.parent().filter(|above| !above.as_os_str().is_empty());

@@ -6,6 +6,7 @@ use rustix::io::Errno;
 use virtfs_client::{Attributes, Entry, Fid, QidType};
 
 use super::connect::{PATIENCE, attach};
+use super::listing::Listing;
 use super::output::{Output, written};
 use super::path::RemotePath;
 use super::report::Report;
@@ -17,6 +18,8 @@ use crate::failure::Failure;
 
 /// How many entries of one directory are sorted: a server may have no end of them.
 const MAX_ENTRIES: usize = 4 << 20;
+/// How many bytes of names are kept of one directory, and of those that wait to be listed.
+const MAX_NAMES: usize = 512 << 20;
 /// How many directories may be waiting to be listed.
 const MAX_WAITING: usize = 1 << 20;
 /// How many files are looked at together for one portion of a long listing.
@@ -89,7 +92,11 @@ impl Ls {
     /// A directory, and with -R those below: each before what it holds.
     fn tree(&mut self, top: &RemotePath, headings: bool) -> io::Result<()> {
         let mut waiting = vec![(top.typed().to_vec(), top.names().to_vec())];
+        // A path is kept twice, the second time in pieces.
+        let size = |path: &[u8], depth: usize| 2 * path.len() + 24 * depth;
+        let mut bytes = size(top.typed(), top.names().len());
         while let Some((shown, names)) = waiting.pop() {
+            bytes -= size(&shown, names.len());
             if headings {
                 if self.begun {
                     self.out.write_all(b"\n")?;
@@ -102,10 +109,18 @@ impl Ls {
             let Some(below) = self.directory(&shown, &names)? else {
                 continue;
             };
-            if names.len() >= MAX_DEPTH || waiting.len() + below.len() > MAX_WAITING {
+            let more: usize = below
+                .iter()
+                .map(|name| size(&joined(&shown, name), names.len() + 1))
+                .sum();
+            if names.len() >= MAX_DEPTH
+                || waiting.len() + below.len() > MAX_WAITING
+                || bytes + more > MAX_NAMES
+            {
                 self.report.failed_because(&shown, "too much is below it");
                 continue;
             }
+            bytes += more;
             for name in below.into_iter().rev() {
                 let path = joined(&shown, &name);
                 let names = names.iter().cloned().chain([name]).collect();
@@ -252,19 +267,20 @@ impl Widths {
 
 /// All entries that are to be listed, by name.
 fn read(dir: &Fid, hidden: bool) -> io::Result<Vec<Entry>> {
-    let mut directory = dir.read_dir()?;
-    let mut entries = Vec::new();
+    let mut directory = Listing::of(dir)?;
+    let (mut entries, mut bytes) = (Vec::new(), 0);
     loop {
         let batch = directory.next_batch()?;
         if batch.is_empty() {
             break;
         }
-        entries.extend(
-            batch
-                .into_iter()
-                .filter(|entry| hidden || !entry.name.starts_with(b".")),
-        );
-        if entries.len() > MAX_ENTRIES {
+        for entry in batch {
+            if hidden || !entry.name.starts_with(b".") {
+                bytes += entry.name.len();
+                entries.push(entry);
+            }
+        }
+        if entries.len() > MAX_ENTRIES || bytes > MAX_NAMES {
             return Err(io::Error::other("it has too many entries"));
         }
     }

@@ -7,6 +7,7 @@ mod connect;
 mod copy;
 mod df;
 mod get;
+mod listing;
 mod ln;
 mod ls;
 mod mkdir;

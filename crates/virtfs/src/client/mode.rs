@@ -30,8 +30,9 @@ pub(super) fn shown(mode: u32) -> String {
 /// What `chmod` is asked to do to modes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Change {
-    /// These permission bits.
-    To(u32),
+    /// These permission bits. A directory keeps setuid and setgid beside them unless there were
+    /// digits for all bits and more.
+    To { bits: u32, all: bool },
     /// One after the other.
     Symbolic(Vec<Clause>),
 }
@@ -60,7 +61,10 @@ impl Change {
     pub(super) fn parse(text: &str, umask: u32) -> Result<Self, String> {
         if text.starts_with(|first: char| first.is_ascii_digit()) {
             return match u32::from_str_radix(text, 8) {
-                Ok(mode @ 0..=0o7777) => Ok(Self::To(mode)),
+                Ok(bits @ 0..=0o7777) => Ok(Self::To {
+                    bits,
+                    all: text.len() > 4,
+                }),
                 _ => Err(format!("'{text}' is no octal mode, 0 to 7777")),
             };
         }
@@ -76,7 +80,10 @@ impl Change {
     pub(super) fn apply(&self, mode: u32) -> u32 {
         let directory = mode & 0o170000 == 0o040000;
         match self {
-            Self::To(bits) => *bits,
+            Self::To { bits, all } => match directory && !all {
+                true => bits | mode & 0o6000,
+                false => *bits,
+            },
             Self::Symbolic(clauses) => clauses
                 .iter()
                 .fold(mode & 0o7777, |mode, clause| clause.apply(mode, directory)),

@@ -1,10 +1,13 @@
 //! `virtfs mount`.
 
+use std::ffi::c_int;
 use std::io::{self, Write};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
 use tracing::Level;
+use virtfs_client::Client;
 use virtfs_mount::{Mount, MountOptions, Unmounter};
 
 use super::connect::connect;
@@ -17,15 +20,28 @@ pub(crate) fn run(mut args: MountArgs) -> Result<(), Failure> {
     let options = options(&mut args)?;
     log::start(Level::WARN);
     let signals = Signals::block().doing(|| "signals cannot be set up")?;
-    let client = connect(&args.remote, None)?;
-    let on = args.mountpoint.display();
-    let mounted = Mount::start(client, &args.mountpoint, &options)
-        .doing(|| format!("cannot mount {} on {on}", args.remote.address))?;
-    let unmounter = mounted.unmounter();
+    let stage = Arc::new(Mutex::new(Stage::Connecting));
+    let ending = stage.clone();
     thread::Builder::new()
         .name("signals".into())
-        .spawn(move || unmount_on(&signals, &unmounter))
+        .spawn(move || end_on(&signals, &ending))
         .doing(|| "threads cannot be started")?;
+
+    let on = args.mountpoint.display();
+    let client = connect(&args.remote, None)?;
+    *lock(&stage) = Stage::Starting(client.clone());
+    let mounted = Mount::start(client, &args.mountpoint, &options);
+    let mounted = {
+        let mut stage = lock(&stage);
+        if let Stage::Ended(signal) = *stage {
+            // If it is mounted, its drop unmounts it.
+            drop(mounted);
+            std::process::exit(128 + signal);
+        }
+        let mounted = mounted.doing(|| format!("cannot mount {} on {on}", args.remote.address))?;
+        *stage = Stage::Mounted(mounted.unmounter());
+        mounted
+    };
     // Programs wait for this line. With nobody to tell, the mount is still right.
     let mut stdout = io::stdout().lock();
     let _ = writeln!(
@@ -36,6 +52,20 @@ pub(crate) fn run(mut args: MountArgs) -> Result<(), Failure> {
     .and_then(|()| stdout.flush());
     drop(stdout);
     mounted.wait().doing(|| format!("the mount on {on} ended"))
+}
+
+/// How far it has come: what a signal must do to end it.
+enum Stage {
+    Connecting,
+    /// The server may never answer, and it may be mounted already.
+    Starting(Client),
+    Mounted(Unmounter),
+    /// A signal came before it was mounted.
+    Ended(c_int),
+}
+
+fn lock(stage: &Mutex<Stage>) -> MutexGuard<'_, Stage> {
+    stage.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// What was typed behind -o, and the flags that say the same.
@@ -68,12 +98,29 @@ fn options(args: &mut MountArgs) -> Result<MountOptions, Failure> {
     Ok(options)
 }
 
-/// The first signal unmounts; the next ends the process at once.
-fn unmount_on(signals: &Signals, unmounter: &Unmounter) {
-    let Ok(_) = signals.wait() else {
+/// The first signal unmounts, or ends what comes before; the next ends the process at once.
+fn end_on(signals: &Signals, stage: &Mutex<Stage>) {
+    let Ok(signal) = signals.wait() else {
         return;
     };
-    let unmounter = unmounter.clone();
+    let mut stage = lock(stage);
+    match &*stage {
+        Stage::Connecting => std::process::exit(128 + signal),
+        Stage::Starting(client) => {
+            client.close();
+            *stage = Stage::Ended(signal);
+        }
+        Stage::Mounted(unmounter) => unmount(unmounter.clone()),
+        Stage::Ended(_) => {}
+    }
+    drop(stage);
+    if let Ok(signal) = signals.wait() {
+        std::process::exit(128 + signal);
+    }
+}
+
+/// In a thread of its own, because it may take its time.
+fn unmount(unmounter: Unmounter) {
     let unmount = move || {
         if let Err(error) = unmounter.unmount() {
             let _ = writeln!(
@@ -85,8 +132,5 @@ fn unmount_on(signals: &Signals, unmounter: &Unmounter) {
     };
     if thread::Builder::new().spawn(unmount).is_err() {
         std::process::exit(1);
-    }
-    if let Ok(signal) = signals.wait() {
-        std::process::exit(128 + signal);
     }
 }

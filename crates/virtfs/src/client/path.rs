@@ -4,7 +4,6 @@ use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 
-use rustix::io::Errno;
 use virtfs_client::{Attributes, Fid};
 
 /// A path from the root of the attach on. The server resolves `..`; at the root it leads nowhere.
@@ -75,11 +74,11 @@ impl RemotePath {
     }
 
     /// The directory that it is an entry of, and the entry's name. A path without one, such as
-    /// the root, is refused (`EBUSY`).
+    /// the root, is refused.
     pub(super) fn entry(&self, root: &Fid) -> io::Result<(Fid, &[u8])> {
         match (self.name(), self.names.split_last()) {
             (Some(name), Some((_, above))) => Ok((root.walk(above)?, name)),
-            _ => Err(Errno::BUSY.into()),
+            _ => Err(io::Error::other("it names no entry of a directory")),
         }
     }
 }

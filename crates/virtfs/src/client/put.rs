@@ -4,7 +4,8 @@ use std::ffi::OsString;
 use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
 
-use virtfs_client::{Fid, LopenFlags, QidType};
+use rustix::io::Errno;
+use virtfs_client::{Fid, LopenFlags, QidType, UnlinkFlags};
 
 use super::connect::{PATIENCE, attach, user};
 use super::copy::{Job, LocalSource, RemoteTarget, Start, names};
@@ -24,15 +25,18 @@ pub(crate) fn run(PutArgs { copy: args }: PutArgs) -> Result<(), Failure> {
     let destination = RemotePath::new(destination);
     let job = Job::new(&args, root.client(), signals)?;
     if matches!(sources, [one] if one == "-") {
-        let put = standard_input(&root, &destination, mode);
+        let put = standard_input(&root, &destination, mode, args.no_clobber);
         job.report.attempt(destination.typed(), put);
         return job.end();
     }
     let (base, name) = place(&root, &destination, sources)?;
     let source = LocalSource::new();
-    let starts = starts(&source, sources, name.as_deref(), &job);
+    let mut starts = starts(&source, sources, name.as_deref(), &job);
+    if let (Some(_), Some(typed)) = (&name, args.paths.last()) {
+        job.only_directories_at(typed, &mut starts);
+    }
     let owner = !args.no_owner && user(&args.remote) == 0;
-    let target = RemoteTarget::new(base, owner, &job.report);
+    let target = RemoteTarget::new(base, owner, user(&args.remote), &job.report);
     job.run(source, target, starts, sources)
 }
 
@@ -83,8 +87,28 @@ fn starts(
 /// What is written at a time.
 const PIECE: usize = 4 << 20;
 
-fn standard_input(root: &Fid, destination: &RemotePath, mode: u32) -> io::Result<()> {
-    let (dir, name) = destination.entry(root)?;
+fn standard_input(
+    root: &Fid,
+    destination: &RemotePath,
+    mode: u32,
+    no_clobber: bool,
+) -> io::Result<()> {
+    let no_name = || io::Error::other("what is read needs a name here: add one");
+    let (dir, name) = destination
+        .entry(root)
+        .map_err(|error| match destination.name() {
+            Some(_) => error,
+            None => no_name(),
+        })?;
+    match dir.walk(&[name]) {
+        Ok(_) if no_clobber => return Ok(()),
+        Ok(there) if there.qid().kind.contains(QidType::DIR) => return Err(no_name()),
+        Ok(there) if there.qid().kind.contains(QidType::SYMLINK) => {
+            dir.unlink_at(name, UnlinkFlags::empty())?;
+        }
+        Err(error) if error.errno() != Errno::NOENT.raw_os_error() => return Err(error.into()),
+        _ => {}
+    }
     let flags = LopenFlags::WRONLY | LopenFlags::CREATE | LopenFlags::TRUNC;
     let gid = rustix::process::getegid().as_raw();
     let file = dir.create(name, flags, mode, gid)?;

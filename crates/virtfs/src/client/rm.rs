@@ -19,9 +19,6 @@ pub(crate) fn run(args: RmArgs) -> Result<(), Failure> {
         match path.entry(&root) {
             Ok((dir, name)) => remove(&args, dir, name, &path, &report),
             Err(error) if args.force && error.kind() == io::ErrorKind::NotFound => {}
-            Err(_) if path.name().is_none() => {
-                report.failed_because(path.typed(), "it names no entry of a directory");
-            }
             Err(error) => report.failed(path.typed(), &error),
         }
     }

@@ -9,6 +9,7 @@ use rustix::io::Errno;
 use virtfs_client::{Error, Fid, QidType};
 
 use super::copy::MAX_DEPTH;
+use super::listing::Listing;
 use super::pool::{Pool, Task};
 use super::report::Report;
 
@@ -181,7 +182,7 @@ impl Task for Step {
 
 fn list(dir: &Arc<Directory>, pool: &Pool<'_, Step>, scratch: &mut Vec<u8>) -> io::Result<()> {
     pool.shared.visit.enter(&dir.fid)?;
-    let mut listing = dir.fid.read_dir()?;
+    let mut listing = Listing::of(&dir.fid)?;
     loop {
         let batch = listing.next_batch()?;
         if batch.is_empty() {

@@ -13,6 +13,8 @@ fn mkdir_makes_directories_with_the_mode_that_was_asked_for() {
     let again = site.run("mkdir", &[], &["a", "x/y"]).failed();
     assert!(again.contains("virtfs: a: File exists"), "{again}");
     assert!(again.contains("virtfs: x/y: No such file"), "{again}");
+    let root = site.run("mkdir", &[], &["/"]).failed();
+    assert!(root.contains("names no entry of a directory"), "{root}");
     site.run("mkdir", &["-p", "-m", "2750"], &["a/b/c", "a"])
         .ok();
     assert_eq!(mode(&site.served.join("a/b/c")), 0o2750);

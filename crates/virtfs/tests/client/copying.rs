@@ -343,7 +343,12 @@ fn owners_are_kept_by_root_alone() {
     std::os::unix::fs::chown(&file, Some(1234), Some(4321)).unwrap();
     fs::set_permissions(&file, PermissionsExt::from_mode(0o6755)).unwrap();
     site.run("put", &[], &["file", "kept"]).ok();
-    site.run("put", &["--no-owner"], &["file", "mine"]).ok();
+    let done = site.run("put", &["--no-owner"], &["file", "mine"]);
+    assert!(
+        done.err.contains("setuid and setgid are left out"),
+        "{}",
+        done.err
+    );
     let owner = |path: &Path| {
         let meta = fs::metadata(path).unwrap();
         (meta.uid(), meta.gid(), mode(path))
@@ -353,7 +358,7 @@ fn owners_are_kept_by_root_alone() {
         rustix::process::geteuid().as_raw(),
         rustix::process::getegid().as_raw(),
     );
-    assert_eq!(owner(&site.served.join("mine")), (own.0, own.1, 0o6755));
+    assert_eq!(owner(&site.served.join("mine")), (own.0, own.1, 0o755));
     site.run("get", &[], &["kept", "back"]).ok();
     assert_eq!(owner(&site.here.join("back")), (1234, 4321, 0o6755));
 }

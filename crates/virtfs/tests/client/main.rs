@@ -2,11 +2,14 @@
 //! the real program.
 
 mod changing;
+mod colliding;
 mod copying;
 mod dialling;
+mod harm;
 mod hostile;
 mod interrupting;
 mod looking;
+mod lying;
 mod mounting;
 #[expect(
     dead_code,

@@ -1,7 +1,8 @@
 //! `virtfs mount`.
 
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::net::UnixListener;
 use std::process::Stdio;
 
 use rustix::process::Signal;
@@ -9,21 +10,17 @@ use rustix::process::Signal;
 use crate::running::Running;
 use crate::site::{Done, Site, virtfs};
 
-/// Whether mounts can be made here.
-fn can_mount() -> bool {
-    rustix::process::geteuid().is_root()
-        && File::options()
-            .read(true)
-            .write(true)
-            .open("/dev/fuse")
-            .is_ok()
+fn needs_fuse() {
+    let fuse = File::options().read(true).write(true).open("/dev/fuse");
+    assert!(
+        rustix::process::geteuid().is_root() && fuse.is_ok(),
+        "this test mounts: it needs root and /dev/fuse"
+    );
 }
 
 #[test]
 fn a_mount_says_when_it_is_ready_and_is_gone_after_a_signal() {
-    if !can_mount() {
-        return;
-    }
+    needs_fuse();
     let site = Site::new();
     site.serve("file", "through the kernel");
     for signal in [Signal::TERM, Signal::INT] {
@@ -53,4 +50,35 @@ fn a_mount_that_cannot_be_made_is_a_failure() {
             .failed()
             .contains("cannot connect")
     );
+}
+
+/// A server that says `answers` and then nothing more; signalled when it has been asked once more.
+fn ends_before_it_is_mounted(answers: &[&[u8]]) {
+    let dir = tempfile::tempdir().unwrap();
+    let socket = dir.path().join("socket");
+    let listener = UnixListener::bind(&socket).unwrap();
+    let mut mount = virtfs("mount");
+    mount.arg(format!("unix:{}", socket.display()));
+    let running = Running::start(mount.arg(dir.path()));
+    let (mut server, _) = listener.accept().unwrap();
+    let mut request = [0; 8192];
+    for answer in answers {
+        assert!(server.read(&mut request).unwrap() > 0);
+        server.write_all(answer).unwrap();
+    }
+    assert!(server.read(&mut request).unwrap() > 0);
+    running.signal(Signal::TERM);
+    let (code, error) = running.failure();
+    assert_eq!((code, error.as_str()), (Some(143), ""));
+}
+
+#[test]
+fn a_signal_ends_a_mount_whose_server_never_answers() {
+    ends_before_it_is_mounted(&[]);
+}
+
+#[test]
+fn a_signal_ends_a_mount_whose_server_never_lets_it_attach() {
+    let version = b"\x15\0\0\0\x65\xff\xff\0\x20\0\0\x08\x009P2000.L";
+    ends_before_it_is_mounted(&[version]);
 }

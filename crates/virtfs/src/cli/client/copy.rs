@@ -19,13 +19,20 @@ Examples:
   virtfs get -r 'exec:ssh host virtfs serve --shared-dir /srv --listen stdio' / srv-copy
 
 Copies keep permissions, times, symbolic and hard links, extended attributes and POSIX ACLs; for
-root, owners and device nodes too. Long runs of zeros become holes. Nothing that a server says
-makes the copy leave its directory: names with slashes are refused, links are not followed.
+root, owners too. Long runs of zeros become holes. Nothing that a server says makes the copy leave
+its directory: names with slashes are refused, links are not followed. Setuid and setgid are kept
+where the owner is: as root, copy from a server that you do not trust with --no-owner.
 
 A file that cannot be copied is named and the rest goes on.
 Exit status: 0, 1 if something was not copied, 2 if the command line makes no sense, 128 + n when
 signal n ended it.")]
 pub(crate) struct GetArgs {
+    /// As root: make device nodes too, and keep security.* and trusted.* attributes.
+    ///
+    /// All of these can give rights on this machine to whoever reaches the copies.
+    #[arg(long)]
+    pub(crate) trust_server: bool,
+
     #[command(flatten)]
     pub(crate) copy: CopyArgs,
 }

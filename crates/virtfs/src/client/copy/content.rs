@@ -23,6 +23,8 @@ pub(crate) struct Copying<S: Source, T: Target> {
     end: AtomicU64,
     /// Up to where something was written.
     written: AtomicU64,
+    /// Where a read found the end: nothing is behind it, whatever the size says.
+    limit: AtomicU64,
     failed: AtomicBool,
 }
 
@@ -40,8 +42,14 @@ impl<S: Source, T: Target> Copying<S, T> {
             details,
             end: AtomicU64::new(0),
             written: AtomicU64::new(0),
+            limit: AtomicU64::new(u64::MAX),
             failed: AtomicBool::new(false),
         }
+    }
+
+    /// Whether something may be found there, and is still wanted.
+    fn goes_on(&self, at: u64) -> bool {
+        at < self.limit.load(Ordering::Relaxed) && !self.failed.load(Ordering::Relaxed)
     }
 }
 
@@ -52,15 +60,36 @@ pub(super) fn copy<S: Source, T: Target>(
     scratch: &mut Vec<u8>,
 ) {
     let copying = Arc::new(copying);
-    let segments = copying.details.meta.size.div_ceil(SEGMENT).max(1);
-    for number in 1..segments {
-        if pool.stopped() {
+    let size = copying.details.meta.size;
+    let mut next = SEGMENT;
+    while next < size && !pool.stopped() && copying.goes_on(next) {
+        let Some(from) = segment_with_data(pool.shared, &copying, next) else {
             break;
-        }
-        let from = number * SEGMENT;
+        };
         pool.give(Step::Segment(copying.clone(), from), scratch);
+        next = from.saturating_add(SEGMENT);
     }
     segment(copying, 0, pool, scratch);
+}
+
+/// The next segment that is not one hole, if there is any: a file may have more segments than
+/// anybody can wait for.
+fn segment_with_data<S: Source, T: Target>(
+    copier: &Copier<S, T>,
+    copying: &Copying<S, T>,
+    from: u64,
+) -> Option<u64> {
+    let size = copying.details.meta.size;
+    // An error is met again, and told, where the segment is copied.
+    let data = copier.source.data(&copying.source, from..size);
+    let data = data.unwrap_or(from..size);
+    if data.is_empty() {
+        copying.end.fetch_max(data.start, Ordering::Relaxed);
+    }
+    let to = data.start / SEGMENT * SEGMENT;
+    let hole = to.min(size).saturating_sub(from);
+    copier.progress.bytes.fetch_add(hole, Ordering::Relaxed);
+    (!data.is_empty()).then_some(to.max(from))
 }
 
 /// Copies the segment that begins there; the last one to the end of the file, wherever that is.
@@ -93,8 +122,10 @@ fn bytes<S: Source, T: Target>(
     let Copying { source, target, .. } = copying;
     let meta = &copying.details.meta;
     let shortest = if meta.sparse { BLOCK } else { HOLE };
-    let last = from + SEGMENT >= meta.size;
-    let to = if last { u64::MAX } else { from + SEGMENT };
+    let to = match from.checked_add(SEGMENT) {
+        Some(to) if to < meta.size => to,
+        _ => u64::MAX,
+    };
     // One byte more than there should be: coming short, it tells the end.
     let whole = meta.size.min(SEGMENT) as usize + 1;
     let piece = copier.options.piece.min(whole.next_multiple_of(BLOCK));
@@ -103,7 +134,7 @@ fn bytes<S: Source, T: Target>(
     }
     let buf = scratch.get_mut(..piece).unwrap_or_default();
     let mut at = from;
-    while at < to && !pool.stopped() && !copying.failed.load(Ordering::Relaxed) {
+    while at < to && !pool.stopped() && copying.goes_on(at) {
         // Some files that have no size have contents, as in /proc.
         let data = match meta.size {
             0 => at..to,
@@ -113,8 +144,7 @@ fn bytes<S: Source, T: Target>(
         copier.progress.bytes.fetch_add(hole, Ordering::Relaxed);
         if data.is_empty() {
             // A hole to the end of the segment, or of the file.
-            let end = to.min(meta.size);
-            copying.end.fetch_max(end, Ordering::Relaxed);
+            copying.end.fetch_max(data.start, Ordering::Relaxed);
             return Ok(());
         }
         at = data.start;
@@ -122,7 +152,8 @@ fn bytes<S: Source, T: Target>(
         let length = room.min(buf.len());
         let part = buf.get_mut(..length).unwrap_or_default();
         let count = copier.source.read_at(source, part, at)?;
-        let ended = count < length;
+        // A reply may be short for other reasons, such as an error that the next read tells.
+        let ended = count == 0 || count < length && at + count as u64 == meta.size;
         let part = part.get(..count).unwrap_or_default();
         let mut write = |stretch: std::ops::Range<usize>| {
             let end = at + stretch.end as u64;
@@ -141,9 +172,16 @@ fn bytes<S: Source, T: Target>(
         let read = count as u64;
         at += read;
         copier.progress.bytes.fetch_add(read, Ordering::Relaxed);
-        copying.end.fetch_max(at, Ordering::Relaxed);
+        if count > 0 {
+            copying.end.fetch_max(at, Ordering::Relaxed);
+        }
         if ended {
+            copying.limit.fetch_min(at, Ordering::Relaxed);
             return Ok(());
+        }
+        // It may have grown; or it is a server's bottomless file.
+        if meta.size > 0 && at > meta.size && at > copier.source.size_of_file(source)? {
+            return Err(io::Error::other("it has more contents than its size says"));
         }
     }
     Ok(())

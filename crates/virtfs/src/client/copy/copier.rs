@@ -1,5 +1,6 @@
 //! The copying of trees, by the threads of a pool.
 
+use std::collections::HashSet;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -94,7 +95,9 @@ impl<S: Source, T: Target> Copier<S, T> {
 
     /// Copies all that can be copied; what cannot is told.
     pub(crate) fn run(&self, starts: Vec<Start<S>>) -> io::Result<()> {
-        let first = starts.into_iter().filter_map(|start| {
+        let mut names = HashSet::new();
+        let (mut together, mut one_by_one) = (Vec::new(), Vec::new());
+        for start in starts {
             let place = Place {
                 parent: None,
                 label: start.typed,
@@ -104,12 +107,31 @@ impl<S: Source, T: Target> Copier<S, T> {
             if start.meta.is_dir() && !self.options.recursive {
                 let why = "it is a directory; -r copies it";
                 self.report.failed_because(&place.path(), why);
-                return None;
+                continue;
+            }
+            let alone = place.name.is_none();
+            if let Some(name) = &place.name
+                && !names.insert(name.clone())
+            {
+                let why = "another of the sources has this name: it would replace that";
+                self.report.failed_because(&place.path(), why);
+                continue;
             }
             self.met(&start.meta);
-            Some(Step::Entry(Box::new((place, start.item, start.meta))))
-        });
-        Pool::run(self, first.collect::<Vec<_>>())
+            let step = Step::Entry(Box::new((place, start.item, start.meta)));
+            // What goes into the base itself may meet what is there by then.
+            match alone {
+                true => one_by_one.push(step),
+                false => together.push(step),
+            }
+        }
+        Pool::run(self, together)?;
+        for step in one_by_one {
+            if !self.report.lost() {
+                Pool::run(self, [step])?;
+            }
+        }
+        Ok(())
     }
 
     fn met(&self, meta: &Meta) {
@@ -251,6 +273,9 @@ impl<S: Source, T: Target> Copier<S, T> {
         if place.depth > MAX_DEPTH {
             return Err(io::Error::other("it is too deep"));
         }
+        if place.is_within(meta) {
+            return Err(io::Error::other("it contains itself: the tree has no end"));
+        }
         let inside = || io::Error::other("the copy is inside of what is copied");
         if meta.atime == self.mark {
             return Err(inside());
@@ -340,6 +365,20 @@ impl<S: Source, T: Target> Place<S, T> {
             name: self.name.clone(),
             depth: self.depth,
         }
+    }
+
+    /// Whether a directory of this kind is above. The number alone does not say it: some servers
+    /// give the files of several file systems the same ones.
+    fn is_within(&self, meta: &Meta) -> bool {
+        let mut above = &self.parent;
+        while let Some(node) = above {
+            let there = &node.details.meta;
+            if (there.id, there.ctime, there.mtime) == (meta.id, meta.ctime, meta.mtime) {
+                return true;
+            }
+            above = &node.place.parent;
+        }
+        false
     }
 
     /// The name of the copy. Only a directory can do without.

@@ -138,7 +138,12 @@ impl Source for LocalSource {
     fn data(&self, file: &OwnedFd, range: Range<u64>) -> io::Result<Range<u64>> {
         let start = match seek(file, SeekFrom::Data(range.start)) {
             Ok(start) if start < range.end => start,
-            Ok(_) | Err(Errno::NXIO) => return Ok(range.end..range.end),
+            Ok(_) => return Ok(range.end..range.end),
+            // The file's last hole, or its end: it may have shrunk.
+            Err(Errno::NXIO) => {
+                let end = self.size_of_file(file)?.min(range.end);
+                return Ok(end..end);
+            }
             // It has no such notion: all is data.
             Err(Errno::INVAL) => return Ok(range),
             Err(error) => return Err(error.into()),
@@ -151,6 +156,10 @@ impl Source for LocalSource {
 
     fn hides_holes(&self) -> bool {
         false
+    }
+
+    fn size_of_file(&self, file: &OwnedFd) -> io::Result<u64> {
+        Ok(meta(&fstat(file)?).size)
     }
 
     fn atime_of_file(&self, file: &OwnedFd) -> io::Result<Timespec> {

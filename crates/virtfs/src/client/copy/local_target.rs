@@ -1,15 +1,15 @@
 //! The local file system as the side that is written. The server chose the names, and may have
 //! chosen them against us: every call is relative to a directory's descriptor and follows nothing.
 
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use rustix::fs::{
     AtFlags, FileType, Gid, Mode, OFlags, ResolveFlags, Timespec, Timestamps, UTIME_OMIT, Uid,
-    XattrFlags, chownat, fchmod, fchown, fsetxattr, fstat, ftruncate, futimens, linkat, makedev,
-    mkdirat, mknodat, openat, openat2, statat, symlinkat, unlinkat, utimensat,
+    XattrFlags, chownat, fchmod, fchown, fremovexattr, fsetxattr, fstat, ftruncate, futimens,
+    linkat, makedev, mkdirat, mknodat, openat, openat2, statat, symlinkat, unlinkat, utimensat,
 };
 use rustix::io::{Errno, pwrite};
 
@@ -22,10 +22,14 @@ use super::xattrs;
 #[derive(Debug)]
 pub(crate) struct LocalTarget {
     base: Arc<OwnedFd>,
+    root: bool,
     owner: bool,
+    /// The server may give what gives rights.
+    trusted: bool,
     report: Arc<Report>,
 }
 
+const ACL: &CStr = c"system.posix_acl_access";
 const OPEN_DIR: OFlags = OFlags::RDONLY
     .union(OFlags::DIRECTORY)
     .union(OFlags::NOFOLLOW)
@@ -35,14 +39,18 @@ const OPEN_FILE: OFlags = OFlags::WRONLY
     .union(OFlags::CLOEXEC);
 
 impl LocalTarget {
-    /// Copies are made in `base`, with their owners if `owner`. From now on the process has no
+    /// Copies are made in `base`, with their owners if `owner`, and with what gives rights on this
+    /// machine (device nodes, `security.*`) if `trusted`. From now on the process has no
     /// umask: device nodes get their modes by the call that makes them, because none changes the
     /// mode of a name without following a link.
-    pub(crate) fn new(base: OwnedFd, owner: bool, report: &Arc<Report>) -> Self {
+    pub(crate) fn new(base: OwnedFd, owner: bool, trusted: bool, report: &Arc<Report>) -> Self {
         rustix::process::umask(Mode::empty());
+        let root = rustix::process::geteuid().is_root();
         Self {
             base: Arc::new(base),
-            owner: owner && rustix::process::geteuid().is_root(),
+            root,
+            owner: owner && root,
+            trusted,
             report: report.clone(),
         }
     }
@@ -88,14 +96,45 @@ impl LocalTarget {
             let (uid, gid) = owner(meta);
             fchown(file, uid, gid)?;
         }
-        xattrs::set_all(&details.xattrs, &self.report, |name, value| {
+        let attributes = xattrs::set_all(&details.xattrs, &self.report, |name, value| {
+            if !self.trusted && xattrs::is_privileged(name) {
+                self.report.warn_once(
+                    "security.* and trusted.* attributes are left out (--trust-server keeps them)",
+                );
+                return Ok(());
+            }
             let name = CString::new(name)?;
             Ok(fsetxattr(file, &name, value, XattrFlags::empty())?)
-        })?;
+        });
+        if !details
+            .xattrs
+            .iter()
+            .any(|(name, _)| name == ACL.to_bytes())
+        {
+            // The directory may have given it one, which would let in whom the source does not.
+            // There is none, otherwise, or nothing of the kind.
+            let _ = fremovexattr(file, ACL);
+        }
         // After the owner, whose change takes setuid away; after the attributes, which a mode
         // could forbid to set.
-        fchmod(file, mode(meta))?;
-        Ok(futimens(file, &times(meta))?)
+        fchmod(file, Mode::from_raw_mode(self.mode(file, meta)?))?;
+        futimens(file, &times(meta))?;
+        attributes
+    }
+
+    fn mode(&self, file: &OwnedFd, meta: &Meta) -> io::Result<u32> {
+        if self.owner || meta.mode & 0o6000 == 0 {
+            return Ok(meta.mode);
+        }
+        let copy = self::meta(&fstat(file)?);
+        // Root who keeps no owners lends nobody root's rights, whoever the server says it was.
+        let own = |same: bool| same && !self.root;
+        let mode = meta.mode_for(own(copy.uid == meta.uid), own(copy.gid == meta.gid));
+        if mode != meta.mode {
+            self.report
+                .warn_once("setuid and setgid are left out where the owner is not kept");
+        }
+        Ok(mode)
     }
 
     fn overwrite(&self, at: &OwnedFd, name: &CString, check: Check<'_>) -> io::Result<OwnedFd> {
@@ -195,10 +234,15 @@ impl Target for LocalTarget {
 
     fn special(&self, at: &OwnedFd, name: &[u8], meta: &Meta) -> io::Result<()> {
         let name = CString::new(name)?;
+        if meta.kind != FileType::Fifo && self.root && !self.trusted {
+            return Err(io::Error::other(
+                "a device node is made with --trust-server only",
+            ));
+        }
         let device = makedev(meta.rdev.0, meta.rdev.1);
         let alike = |kind| kind == meta.kind;
         self.make(at, &name, alike, || {
-            mknodat(at, &name, meta.kind, mode(meta), device)
+            mknodat(at, &name, meta.kind, Mode::from_raw_mode(meta.mode), device)
         })?;
         self.finish_entry(at, &name, meta)
     }
@@ -251,10 +295,6 @@ fn kind(at: &OwnedFd, name: &CString) -> Result<FileType, Errno> {
 
 fn owner(meta: &Meta) -> (Option<Uid>, Option<Gid>) {
     (Some(Uid::from_raw(meta.uid)), Some(Gid::from_raw(meta.gid)))
-}
-
-fn mode(meta: &Meta) -> Mode {
-    Mode::from_raw_mode(meta.mode)
 }
 
 fn times(meta: &Meta) -> Timestamps {

@@ -7,8 +7,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::fs::{FileType, Timespec};
 use rustix::io::Errno;
-use virtfs_client::{Attributes, Directory, Fid, File, LopenFlags, Timespec as WireTime};
+use virtfs_client::{Attributes, Fid, File, LopenFlags, Timespec as WireTime};
 
+use super::super::listing::Listing as Directory;
 use super::tree::{Found, Meta, Source, Xattrs};
 use super::xattrs::is_wanted;
 
@@ -52,7 +53,7 @@ impl Source for RemoteSource {
 
     fn list(&self, dir: &Fid) -> io::Result<Listing> {
         Ok(Listing {
-            directory: dir.read_dir()?,
+            directory: Directory::of(dir)?,
             names: VecDeque::new(),
         })
     }
@@ -108,6 +109,10 @@ impl Source for RemoteSource {
 
     fn hides_holes(&self) -> bool {
         true
+    }
+
+    fn size_of_file(&self, file: &File) -> io::Result<u64> {
+        Ok(file.attributes()?.size)
     }
 
     fn atime_of_file(&self, file: &File) -> io::Result<Timespec> {

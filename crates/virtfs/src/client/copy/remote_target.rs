@@ -21,6 +21,8 @@ pub(crate) struct RemoteTarget {
     base: Fid,
     /// Owners are kept: the user that the server knows us as is root.
     owner: bool,
+    /// The user that the server knows us as.
+    uid: u32,
     /// The group of what is made, unless owners are kept.
     gid: u32,
     report: Arc<Report>,
@@ -35,11 +37,12 @@ pub(crate) struct Copy {
 }
 
 impl RemoteTarget {
-    /// Copies are made in `base`, with their owners if `owner`.
-    pub(crate) fn new(base: Fid, owner: bool, report: &Arc<Report>) -> Self {
+    /// Copies are made in `base`, with their owners if `owner`, else as the user `uid`.
+    pub(crate) fn new(base: Fid, owner: bool, uid: u32, report: &Arc<Report>) -> Self {
         Self {
             base,
             owner,
+            uid,
             gid: rustix::process::getegid().as_raw(),
             report: report.clone(),
         }
@@ -73,28 +76,47 @@ impl RemoteTarget {
         }
     }
 
-    /// Owner, then the rest: a change of the owner takes setuid away.
-    fn set(
+    /// The owner, before all else: its change takes setuid and capabilities away. Whether the
+    /// copy has it.
+    fn own(
         &self,
         meta: &Meta,
         owned: bool,
         set: impl Fn(&SetAttributes) -> Result<(), Error>,
-    ) -> io::Result<()> {
-        if self.owner && !owned {
-            let owner = SetAttributes {
-                uid: Some(meta.uid),
-                gid: Some(meta.gid),
-                ..SetAttributes::default()
-            };
-            match set(&owner) {
-                Err(error) if is(&error, Errno::PERM) => self.report.warn_once(
+    ) -> io::Result<bool> {
+        if !self.owner || owned {
+            return Ok(self.owner);
+        }
+        let owner = SetAttributes {
+            uid: Some(meta.uid),
+            gid: Some(meta.gid),
+            ..SetAttributes::default()
+        };
+        match set(&owner) {
+            Err(error) if is(&error, Errno::PERM) => {
+                self.report.warn_once(
                     "the server does not let owners be set: they are left out (--no-owner)",
-                ),
-                done => done?,
+                );
+                Ok(false)
             }
+            done => Ok(done.map(|()| true)?),
+        }
+    }
+
+    /// Mode and times; `own` is whether the copy has the source's owner.
+    fn set(
+        &self,
+        meta: &Meta,
+        own: bool,
+        set: impl Fn(&SetAttributes) -> Result<(), Error>,
+    ) -> io::Result<()> {
+        let mode = meta.mode_for(own || meta.uid == self.uid, own || meta.gid == self.gid);
+        if mode != meta.mode {
+            self.report
+                .warn_once("setuid and setgid are left out where the owner is not kept");
         }
         Ok(set(&SetAttributes {
-            mode: (meta.kind != FileType::Symlink).then_some(meta.mode),
+            mode: (meta.kind != FileType::Symlink).then_some(mode),
             atime: Some(SetTime::At(time(meta.atime))),
             mtime: Some(SetTime::At(time(meta.mtime))),
             ..SetAttributes::default()
@@ -109,7 +131,9 @@ impl RemoteTarget {
 
     fn finish_entry(&self, at: &Fid, name: &[u8], meta: &Meta) -> io::Result<()> {
         let fid = at.walk(&[name])?;
-        match self.set(meta, false, |set| fid.setattr(set)) {
+        let set = |set: &SetAttributes| fid.setattr(set);
+        let own = self.own(meta, false, set);
+        match own.and_then(|own| self.set(meta, own, set)) {
             // A server may not know how to do this to a link.
             Err(error)
                 if meta.kind == FileType::Symlink
@@ -193,15 +217,22 @@ impl Target for RemoteTarget {
     }
 
     fn finish_file(&self, copy: Copy, at: &Fid, name: &[u8], details: &Details) -> io::Result<()> {
-        if !details.xattrs.is_empty() {
-            self.set_xattrs(&at.walk(&[name])?, details)?;
-        }
-        self.set(&details.meta, copy.owned, |set| copy.file.setattr(set))
+        let set = |set: &SetAttributes| copy.file.setattr(set);
+        let own = self.own(&details.meta, copy.owned, set)?;
+        let attributes = match details.xattrs.is_empty() {
+            true => Ok(()),
+            false => self.set_xattrs(&at.walk(&[name])?, details),
+        };
+        self.set(&details.meta, own, set)?;
+        attributes
     }
 
     fn finish_dir(&self, dir: &Fid, details: &Details) -> io::Result<()> {
-        self.set_xattrs(dir, details)?;
-        self.set(&details.meta, false, |set| dir.setattr(set))
+        let set = |set: &SetAttributes| dir.setattr(set);
+        let own = self.own(&details.meta, false, set)?;
+        let attributes = self.set_xattrs(dir, details);
+        self.set(&details.meta, own, set)?;
+        attributes
     }
 
     fn symlink(&self, at: &Fid, name: &[u8], text: &[u8], meta: &Meta) -> io::Result<()> {

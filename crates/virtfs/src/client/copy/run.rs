@@ -1,6 +1,6 @@
 //! A copy from its command's start to its end: progress, signals, what is told.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
@@ -81,6 +81,16 @@ impl Job {
         progress.end(shown);
         copied.doing(|| "cannot copy")?;
         self.end()
+    }
+
+    /// Refuses to give a file a name that ends in a slash, as a directory's does.
+    pub(crate) fn only_directories_at<S: Source>(&self, typed: &OsStr, starts: &mut Vec<Start<S>>) {
+        if !typed.as_bytes().ends_with(b"/") || starts.iter().all(|start| start.meta.is_dir()) {
+            return;
+        }
+        self.report
+            .failed_because(typed.as_bytes(), "there is no such directory");
+        starts.clear();
     }
 
     /// The end of the command.

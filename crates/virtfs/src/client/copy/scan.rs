@@ -51,7 +51,7 @@ impl Sum {
     fn add(&mut self, size: u64, kind: FileType) {
         self.entries += 1;
         if kind == FileType::RegularFile {
-            self.bytes += size;
+            self.bytes = self.bytes.saturating_add(size);
         }
     }
 

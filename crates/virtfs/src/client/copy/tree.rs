@@ -27,6 +27,21 @@ pub(crate) struct Meta {
 }
 
 impl Meta {
+    /// The permission bits for a copy whose owner and group are kept or not. Setuid and setgid
+    /// of a program would lend somebody else's rights.
+    pub(super) fn mode_for(&self, owner: bool, group: bool) -> u32 {
+        let mut mode = self.mode;
+        if self.kind == FileType::RegularFile {
+            if !owner {
+                mode &= !0o4000;
+            }
+            if !group {
+                mode &= !0o2000;
+            }
+        }
+        mode
+    }
+
     pub(super) fn is_dir(&self) -> bool {
         self.kind == FileType::Directory
     }
@@ -77,14 +92,18 @@ pub(crate) trait Source: Sync {
     /// Opens a regular file, and nothing else.
     fn open(&self, item: Self::Item, xattrs: bool) -> io::Result<(Self::File, Xattrs)>;
 
-    /// Fills `buf` unless the file ends.
+    /// Reads into `buf`; nothing only at the end of the file.
     fn read_at(&self, file: &Self::File, buf: &mut [u8], offset: u64) -> io::Result<usize>;
 
-    /// The next stretch of `range` that is no hole; empty if there is none.
+    /// The next stretch of `range` that is no hole. If there is none: an empty one, where `range`
+    /// ends or, if that is before, the file.
     fn data(&self, file: &Self::File, range: Range<u64>) -> io::Result<Range<u64>>;
 
     /// Whether holes arrive as zeros, so that they have to be looked for.
     fn hides_holes(&self) -> bool;
+
+    /// The size, as it is now.
+    fn size_of_file(&self, file: &Self::File) -> io::Result<u64>;
 
     /// The time of last access, as it is now.
     fn atime_of_file(&self, file: &Self::File) -> io::Result<Timespec>;

@@ -15,8 +15,12 @@ pub(super) fn is_wanted(name: &[u8], root: bool) -> bool {
         name,
         b"system.posix_acl_access" | b"system.posix_acl_default"
     );
-    let privileged = name.starts_with(b"security.") || name.starts_with(b"trusted.");
-    acl || name.starts_with(b"user.") || root && privileged
+    acl || name.starts_with(b"user.") || root && is_privileged(name)
+}
+
+/// Whether an attribute can give rights, as `security.capability` does.
+pub(super) fn is_privileged(name: &[u8]) -> bool {
+    name.starts_with(b"security.") || name.starts_with(b"trusted.")
 }
 
 /// Sets attributes of a copy. Where a file system has none, or not this kind, that is told once

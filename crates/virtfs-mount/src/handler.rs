@@ -211,7 +211,9 @@ impl Tree {
                 self.release(*fh, flock_release.then_some(*lock_owner));
                 reply.ok();
             }
-            Op::Flush { fh, lock_owner } => self.done(node, reply, self.flush(*fh, *lock_owner)),
+            Op::Flush { fh, lock_owner } => {
+                self.done(node, reply, self.flush(request.unique, *fh, *lock_owner));
+            }
             Op::Fsync { fh, datasync } => self.done(node, reply, self.fsync(*fh, *datasync)),
             Op::Setxattr {
                 name, value, flags, ..
@@ -313,6 +315,18 @@ impl Handler for Tree {
             return;
         }
         cancel.scope(|| self.dispatch(&request, reply));
+    }
+
+    fn handle_at_once(&self, request: Request<'_>, reply: Reply) {
+        let (fh, owner, lock) = match &request.op {
+            Op::Flush { fh, lock_owner } => (*fh, *lock_owner, None),
+            Op::Setlk(lock) | Op::Setlkw(lock) => (lock.fh, lock.owner, Some(lock)),
+            _ => return reply.error(Errno::AGAIN.raw_os_error()),
+        };
+        match self.file(fh) {
+            Ok(open) => self.release_later(&open, owner, lock, reply),
+            Err(fail) => self.fail(request.node, reply, fail),
+        }
     }
 
     fn interrupt(&self, unique: u64) -> bool {

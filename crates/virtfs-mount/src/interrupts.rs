@@ -5,7 +5,7 @@
 //! what takes longer is given up.
 
 use std::cell::RefCell;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
@@ -23,6 +23,8 @@ pub(crate) struct Interrupts {
     slots: Mutex<Vec<Weak<Slot>>>,
     watch: Mutex<Watch>,
     changed: Condvar,
+    /// The mount is gone: nobody waits for what runs.
+    ended: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -57,6 +59,7 @@ impl Interrupts {
             slots: Mutex::default(),
             watch: Mutex::default(),
             changed: Condvar::new(),
+            ended: AtomicBool::new(false),
         }
     }
 
@@ -77,6 +80,9 @@ impl Interrupts {
         running.unique = unique;
         let cancel = running.cancel.clone();
         drop(running);
+        if self.ended.load(Ordering::SeqCst) {
+            cancel.cancel();
+        }
         Begun { slot, cancel }
     }
 
@@ -124,10 +130,15 @@ impl Interrupts {
         }
     }
 
-    /// Ends the watcher.
+    /// The mount is gone: ends the watcher, and gives up all that runs. A server that is silent
+    /// would hold its threads for ever.
     pub(crate) fn end(&self) {
         lock(&self.watch).ended = true;
         self.changed.notify_one();
+        self.ended.store(true, Ordering::SeqCst);
+        for slot in lock(&self.slots).iter().filter_map(Weak::upgrade) {
+            lock(&slot.0).cancel.cancel();
+        }
     }
 
     /// Gives up what is due, and says when to look again.
@@ -201,6 +212,16 @@ mod tests {
         assert_eq!(interrupts.give_up(now + GRACE), None);
         assert!(!next.cancel.is_cancelled());
         assert!(!next.end());
+    }
+
+    #[test]
+    fn at_the_end_everything_is_given_up_now_and_later() {
+        let interrupts = Interrupts::new();
+        let begun = interrupts.begin(7);
+        interrupts.end();
+        assert!(begun.cancel.is_cancelled());
+        drop(begun);
+        assert!(interrupts.begin(8).cancel.is_cancelled());
     }
 
     #[test]

@@ -2,16 +2,18 @@
 
 mod common;
 
-use std::fs::{self, File};
-use std::io::{Read, Write};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufRead, Read, Write};
 use std::net::Shutdown;
 use std::os::unix::fs::FileExt;
 use std::os::unix::net::UnixStream;
 use std::process::{Command, Stdio};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
 
+use common::helper::{self, Helper};
+use common::sys::{How, Mapping, WRITE, lock};
 use common::{Mounting, Served, mounted};
 use rustix::io::Errno;
 
@@ -178,4 +180,104 @@ fn a_signal_that_does_not_kill_does_not_disturb_a_request() {
     let mut rest = String::new();
     out.read_to_string(&mut rest).unwrap();
     assert_eq!(rest, "done\n");
+}
+
+/// Not a test but what a helper does: opens the file, then obeys.
+#[test]
+fn helper_entry() {
+    let Some(path) = helper::file() else { return };
+    let file = OpenOptions::new().read(true).write(true).open(path);
+    let file = file.unwrap();
+    let pages = Mapping::new(&file, 1 << 20);
+    helper::say("ready");
+    for line in io::stdin().lock().lines() {
+        match line.unwrap().as_str() {
+            "lock" => drop(lock(&file, How::Try, WRITE, 0, 1).unwrap()),
+            "page" => drop(pages.read(700_000)),
+            other => panic!("{other}?"),
+        }
+        helper::say("done");
+    }
+}
+
+fn helper(file: &std::path::Path) -> Helper {
+    let mut helper = Helper::start("helper_entry", file);
+    assert_eq!(helper.hear().as_deref(), Some("ready"));
+    helper
+}
+
+/// Whether it is over, now or soon.
+fn ends(helper: &mut Helper) -> bool {
+    (0..1000).any(|_| {
+        thread::sleep(Duration::from_millis(10));
+        helper.child.try_wait().unwrap().is_some()
+    })
+}
+
+#[test]
+fn a_mount_whose_server_is_silent_ends_when_it_is_unmounted() {
+    let served = Served::new();
+    let (wire, connection) = Wire::new(&served);
+    let mut mount = Mounting::over(connection, "");
+    fs::write(mount.path("file"), "x").unwrap();
+    wire.set(false);
+    let path = mount.path("file");
+    let waits = thread::spawn(move || fs::read(path));
+    while mount.client.in_flight() == 0 {
+        thread::sleep(Duration::from_millis(1));
+    }
+    let mounted = mount.take();
+    mounted.unmounter().unmount().unwrap();
+    let (ended, is_over) = mpsc::channel();
+    thread::spawn(move || ended.send(mounted.wait()));
+    let over = is_over.recv_timeout(Duration::from_secs(20));
+    over.expect("the mount ends").unwrap();
+    waits.join().unwrap().unwrap_err();
+}
+
+#[test]
+fn processes_can_be_killed_while_reads_ahead_hold_every_thread() {
+    let served = Served::new();
+    for number in 0..6 {
+        fs::write(served.host(&number.to_string()), vec![7; 1 << 20]).unwrap();
+    }
+    let (wire, connection) = Wire::new(&served);
+    let mount = Mounting::over(connection, "threads=1");
+    let mut helpers: Vec<_> = (0..6)
+        .map(|number| helper(&mount.path(&number.to_string())))
+        .collect();
+    wire.set(false);
+    // A page that is missing is read in the background, which no signal interrupts.
+    for helper in &mut helpers {
+        helper.tell("page");
+    }
+    while mount.client.in_flight() == 0 {
+        thread::sleep(Duration::from_millis(1));
+    }
+    for helper in &mut helpers {
+        helper.child.kill().unwrap();
+    }
+    let over = helpers.iter_mut().map(ends).collect::<Vec<_>>();
+    wire.set(true);
+    assert_eq!(over, [true; 6]);
+}
+
+#[test]
+fn a_process_with_a_lock_ends_though_the_server_is_silent() {
+    let served = Served::new();
+    fs::write(served.host("file"), vec![7; 1 << 20]).unwrap();
+    let (wire, connection) = Wire::new(&served);
+    let mount = Mounting::over(connection, "");
+    let mut holder = helper(&mount.path("file"));
+    assert_eq!(holder.ask("lock"), "done");
+    wire.set(false);
+    // By itself: from then on it hears no signal.
+    holder.finish();
+    let over = ends(&mut holder);
+    wire.set(true);
+    assert!(over);
+    // And the lock is released as soon as the server hears of it.
+    let host = OpenOptions::new().write(true).open(served.host("file"));
+    let host = host.unwrap();
+    lock(&host, How::Wait, WRITE, 0, 1).unwrap();
 }

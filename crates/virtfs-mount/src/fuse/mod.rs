@@ -17,6 +17,7 @@ mod mount;
 mod options;
 mod parse;
 mod queue;
+mod read_ahead;
 mod reply;
 mod request;
 mod serve;

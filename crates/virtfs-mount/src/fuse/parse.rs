@@ -33,7 +33,8 @@ pub(super) fn interrupted(bytes: &[u8]) -> Option<u64> {
 }
 
 /// Whether the request gives up what its process holds. It must be served even if that process no
-/// longer waits: when it is killed, each of its files is flushed with the signal pending.
+/// longer waits (when it is killed, each of its files is flushed with the signal pending), and
+/// soon even if it cannot be interrupted (when it ends by itself).
 pub(super) fn gives_up(bytes: &[u8]) -> bool {
     let Some(header) = header(bytes) else {
         return false;

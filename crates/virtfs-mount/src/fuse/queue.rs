@@ -4,6 +4,8 @@
 //! request goes and serves it, unless it is the last one reading: that one parks a copy of the
 //! request and reads on, so that an interrupt is always heard. A thread that is done serves what is
 //! parked, oldest first, before it reads again. So something is parked only while all others serve.
+//! What gives up what a process holds is never parked: a process that ends waits for it, deaf to
+//! signals.
 //!
 //! What can be parked is bounded by who waits for it: the kernel keeps a task for each request
 //! (or counts it against `max_background`), and a task costs the kernel more than a request
@@ -53,6 +55,8 @@ pub(super) enum Fate {
     Serve,
     /// Somebody else will; the thread reads on.
     Parked,
+    /// It gives up what its process holds: the thread answers it without waiting, and reads on.
+    AtOnce,
     /// Over budget; the thread refuses it and reads on.
     TooMuch,
 }
@@ -87,6 +91,9 @@ impl Queue {
         if state.readers > 1 {
             state.readers -= 1;
             return Fate::Serve;
+        }
+        if parse::gives_up(request) {
+            return Fate::AtOnce;
         }
         let counted = state.counted + counted(request);
         if counted > state.counted.max(BUDGET) {
@@ -126,12 +133,7 @@ impl Queue {
             .get_mut(index)
             .map(|parked| *parked.interrupted.get_or_insert(now));
         let early = since.is_some_and(|since| now.saturating_duration_since(since) < GRACE);
-        if early
-            || state
-                .parked
-                .get(index)
-                .is_some_and(|parked| parse::gives_up(&parked.request))
-        {
+        if early {
             return Interrupted::Later;
         }
         if let Some(parked) = state.parked.remove(index) {
@@ -207,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn a_parked_request_that_gives_up_a_lock_is_never_taken_back() {
+    fn a_request_that_gives_up_a_lock_is_never_parked() {
         let unlock = |unique, opcode, kind| {
             let mut lock = LkIn::default();
             lock.lk.kind = kind;
@@ -220,19 +222,13 @@ mod tests {
         };
         let queue = Queue::new(2);
         assert_eq!(queue.arrived(&request(1, 40)), Fate::Serve);
-        assert_eq!(queue.arrived(&unlock(2, FLUSH, 0)), Fate::Parked);
-        assert_eq!(queue.arrived(&unlock(3, SETLK, F_UNLCK)), Fate::Parked);
-        assert_eq!(queue.arrived(&unlock(4, SETLKW, F_UNLCK)), Fate::Parked);
+        assert_eq!(queue.arrived(&unlock(2, FLUSH, 0)), Fate::AtOnce);
+        assert_eq!(queue.arrived(&unlock(3, SETLK, F_UNLCK)), Fate::AtOnce);
+        assert_eq!(queue.arrived(&unlock(4, SETLKW, F_UNLCK)), Fate::AtOnce);
         assert_eq!(queue.arrived(&unlock(5, SETLKW, F_WRLCK)), Fate::Parked);
-        let signal = Instant::now();
-        for (unique, after) in [2, 3, 4]
-            .map(|unique| (unique, Interrupted::Later))
-            .into_iter()
-            .chain([(5, Interrupted::TakenBack)])
-        {
-            assert_eq!(queue.interrupt(unique, signal), Interrupted::Later);
-            assert_eq!(queue.interrupt(unique, signal + GRACE), after);
-        }
+        assert_eq!(queue.next(), Some(unlock(5, SETLKW, F_WRLCK)));
+        assert_eq!(queue.next(), None);
+        assert_eq!(queue.arrived(&unlock(6, FLUSH, 0)), Fate::Serve);
     }
 
     #[test]

@@ -20,7 +20,7 @@ use super::interrupts::Interrupts;
 use super::parse::{self, Refused};
 use super::queue::{Fate, Interrupted, Queue};
 use super::reply::Reply;
-use super::request::Op;
+use super::request::{Op, Request};
 use super::session::Handler;
 
 /// Serves `threads` requests side by side until the device is dead. `give_up` is called when reading
@@ -119,6 +119,9 @@ impl<H: Handler + ?Sized> Server<'_, H> {
                 }
             }
             Fate::Parked => {}
+            Fate::AtOnce => self.parsed(bytes, |request, reply| {
+                self.handler.handle_at_once(request, reply);
+            }),
             Fate::TooMuch => {
                 tracing::warn!("requests wait with more data than the budget has");
                 self.device
@@ -145,6 +148,10 @@ impl<H: Handler + ?Sized> Server<'_, H> {
     }
 
     fn handle(&self, bytes: &[u8]) {
+        self.parsed(bytes, |request, reply| self.handler.handle(request, reply));
+    }
+
+    fn parsed(&self, bytes: &[u8], handle: impl FnOnce(Request<'_>, Reply)) {
         let Some(header) = parse::header(bytes) else {
             return;
         };
@@ -161,7 +168,7 @@ impl<H: Handler + ?Sized> Server<'_, H> {
                     reply.error(Errno::NOSYS.raw_os_error());
                 }
                 _ => {
-                    guarded(|| self.handler.handle(request, reply));
+                    guarded(|| handle(request, reply));
                 }
             },
             Err(Refused { opcode, errno, .. }) => {

@@ -8,6 +8,7 @@ use super::device::Device;
 use super::init::{self, Agreed};
 use super::mount;
 use super::options::KernelOptions;
+use super::read_ahead;
 use super::reply::Reply;
 use super::request::Request;
 use super::serve::serve;
@@ -23,6 +24,11 @@ pub(crate) trait Handler: Send + Sync + 'static {
     /// be. Must not wait. False: not known (yet, or any more); the kernel is then made to ask again
     /// some milliseconds later, as long as the request is not answered.
     fn interrupt(&self, unique: u64) -> bool;
+
+    /// As [`handle`](Self::handle), of a request that gives up what its process holds (`Flush`, the
+    /// release of a lock) when every other thread is busy, by the one that must go on reading: must
+    /// not wait. The process may be ending, and no signal ends its wait.
+    fn handle_at_once(&self, request: Request<'_>, reply: Reply);
 
     /// The mount is gone: let go of everything that a thread still waits for.
     fn ended(&self) {}
@@ -45,13 +51,16 @@ impl Session {
         let mountpoint = mount::directory(mountpoint)?;
         let (fd, way) = mount::mount(&mountpoint, options)?;
         let device = Arc::new(Device::new(fd));
-        let unmounter = Unmounter::new(mountpoint, way, &device);
+        let unmounter = Unmounter::new(mountpoint.clone(), way, &device);
         match init::handshake(&device, options) {
-            Ok(agreed) => Ok(Self {
-                device,
-                agreed,
-                unmounter,
-            }),
+            Ok(agreed) => {
+                read_ahead::widen(&mountpoint, options.max_read);
+                Ok(Self {
+                    device,
+                    agreed,
+                    unmounter,
+                })
+            }
             Err(error) => {
                 let _ = unmounter.unmount();
                 Err(error)

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 
 use rustix::fs::{AtFlags, CWD, StatxFlags, statx};
@@ -110,7 +110,7 @@ impl Unmounter {
 const LAZY: UnmountFlags = UnmountFlags::DETACH.union(UnmountFlags::NOFOLLOW);
 
 /// Asks for nothing that the kernel would have to ask the server.
-fn device_number(mountpoint: &PathBuf) -> Option<(u32, u32)> {
+pub(super) fn device_number(mountpoint: &Path) -> Option<(u32, u32)> {
     let flags = AtFlags::STATX_DONT_SYNC | AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT;
     let stat = statx(CWD, mountpoint, flags, StatxFlags::empty()).ok()?;
     Some((stat.stx_dev_major, stat.stx_dev_minor))

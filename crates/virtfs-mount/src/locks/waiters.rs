@@ -3,24 +3,27 @@
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
-use virtfs_client::{Cancel, Error, Lock, LockStatus, lock_all};
+use virtfs_client::{Cancel, Error, Lock, LockStatus, LockType, lock_all};
 
 use crate::fail::Fail;
 use crate::fuse::Reply;
 use crate::sync::lock;
-use crate::tree::OpenFile;
+use crate::tree::{LockOwner, OpenFile};
 
 /// How soon to ask again whether another client has let go.
 const SOON: Duration = Duration::from_millis(5);
 /// How long to wait between questions at most.
 const LATE: Duration = Duration::from_millis(250);
+/// How long a process that got a signal waits for a release.
+const GRACE: Duration = Duration::from_millis(250);
 /// How many locks are asked for in one go.
 const TOGETHER: usize = 256;
 
-/// Somebody who waits for a lock, or nobody: a release that could not be sent at once.
+/// Somebody who waits for a lock, or for a release that could not be sent at once; or that release
+/// alone.
 #[derive(Debug)]
 pub(crate) struct Waiter {
     /// Whom to answer.
@@ -29,6 +32,8 @@ pub(crate) struct Waiter {
     pub(crate) open: Arc<OpenFile>,
     /// The lock, or the release.
     pub(crate) lock: Lock,
+    /// Whose the lock will be; `None`: a release.
+    pub(crate) owner: Option<LockOwner>,
 }
 
 /// All who wait, and the thread's state.
@@ -55,7 +60,9 @@ struct Queue {
 #[derive(Debug)]
 struct Entry {
     number: u64,
+    since: Instant,
     reply: Option<Reply>,
+    owner: Option<LockOwner>,
     question: Question,
     /// The question is under way.
     asked: bool,
@@ -85,7 +92,9 @@ impl Waiters {
         queue.last += 1;
         let entry = Entry {
             number: queue.last,
+            since: Instant::now(),
             reply: waiter.reply,
+            owner: waiter.owner,
             question: Question {
                 open: waiter.open,
                 lock: Arc::new(waiter.lock),
@@ -110,13 +119,22 @@ impl Waiters {
         }
     }
 
-    /// A waiting process got a signal. False if nobody waits by this request.
+    /// A waiting process got a signal. False if nobody waits by this request, or it is too soon.
     pub(crate) fn interrupt(&self, unique: u64) -> bool {
         let mut queue = lock(&self.queue);
         let Some(at) = queue.waiting.iter().position(|entry| entry.is(unique)) else {
             return false;
         };
         match queue.waiting.get_mut(at) {
+            Some(entry) if entry.is_release() => {
+                if entry.since.elapsed() < GRACE {
+                    return false;
+                }
+                // It goes on, though nobody waits for it.
+                let reply = entry.reply.take();
+                drop(queue);
+                reply.into_iter().for_each(Reply::ok);
+            }
             Some(entry) if entry.asked => {
                 entry.interrupted = true;
                 if let Some(asking) = &queue.asking {
@@ -211,7 +229,11 @@ impl Waiters {
             decided.extend(queue.decide(*number, result));
         }
         drop(queue);
+        let released = decided.iter().any(|(entry, _)| entry.is_release());
         answer(decided);
+        if released {
+            self.released();
+        }
     }
 
     /// Marks some as asked for. `None` at the end.
@@ -258,6 +280,10 @@ impl Queue {
 }
 
 impl Entry {
+    fn is_release(&self) -> bool {
+        self.question.lock.kind == LockType::UNLCK
+    }
+
     fn is(&self, unique: u64) -> bool {
         let reply = self.reply.as_ref();
         reply.is_some_and(|reply| reply.unique() == unique)
@@ -267,6 +293,10 @@ impl Entry {
 /// Answers entries that are out of the queue.
 fn answer(decided: impl IntoIterator<Item = (Entry, Verdict)>) {
     for (entry, verdict) in decided {
+        if let (Some(owner), Ok(())) = (entry.owner, &verdict) {
+            // Whoever closed the file meanwhile forgot the owner: the next time must release this.
+            entry.question.open.node.note_lock_owner(owner);
+        }
         match (entry.reply, verdict) {
             (Some(reply), Ok(())) => reply.ok(),
             (Some(reply), Err(Fail(errno))) => reply.error(errno.raw_os_error()),

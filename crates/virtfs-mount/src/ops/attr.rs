@@ -1,5 +1,6 @@
 //! Attributes of files and of file systems.
 
+use rustix::fs::FileType;
 use rustix::io::Errno;
 use virtfs_client::{Attributes, GetattrMask, SetAttributes, SetTime as ClientTime, Timespec};
 
@@ -10,6 +11,8 @@ use crate::tree::Node;
 
 /// `STATX_BTIME`.
 const STATX_BTIME: u32 = 0x800;
+
+const PATH_MAX: usize = 4096;
 
 impl Tree {
     pub(crate) fn getattr(&self, id: u64, fh: Option<u64>) -> Result<Attr> {
@@ -45,6 +48,7 @@ impl Tree {
                 (node, attributes)
             }
         };
+        sound(&attributes)?;
         node.saw(&attributes);
         Ok(attributes)
     }
@@ -104,8 +108,36 @@ impl Tree {
     }
 
     pub(crate) fn readlink(&self, id: u64) -> Result<Vec<u8>> {
-        Ok(self.node(id)?.fid().readlink()?)
+        let target = self.node(id)?.fid().readlink()?;
+        // More than the kernel takes.
+        if target.len() >= PATH_MAX {
+            return Err(Errno::NAMETOOLONG.into());
+        }
+        Ok(target)
     }
+}
+
+/// Whether the kernel will take these attributes. It refuses others together with the look-up or
+/// the open file that they came with, which it never gives back then.
+pub(crate) fn sound(attributes: &Attributes) -> Result<()> {
+    let unknown = FileType::from_raw_mode(attributes.mode) == FileType::Unknown;
+    if unknown || i64::try_from(attributes.size).is_err() {
+        return Err(Errno::IO.into());
+    }
+    Ok(())
+}
+
+/// The same, of a file that must be of the type in `mode` (a regular one if there is none).
+pub(crate) fn sound_as(attributes: &Attributes, mode: u32) -> Result<()> {
+    let kind = |mode| match FileType::from_raw_mode(mode) {
+        FileType::Unknown => FileType::RegularFile,
+        kind => kind,
+    };
+    sound(attributes)?;
+    if kind(attributes.mode) != kind(mode) {
+        return Err(Errno::IO.into());
+    }
+    Ok(())
 }
 
 /// A file's attributes as the kernel takes them.
@@ -123,7 +155,8 @@ pub(crate) fn kernel_attr(from: &Attributes) -> Attr {
         gid: from.gid,
         // The C library's encoding, whose lower half is the kernel's.
         rdev: from.rdev as u32,
-        blksize: u32::try_from(from.blksize).unwrap_or(1 << 20),
+        // Programs allocate this much.
+        blksize: from.blksize.clamp(512, 1 << 22) as u32,
     }
 }
 

@@ -8,6 +8,7 @@ use virtfs_client::{Attributes, UnlinkFlags};
 use crate::fail::{Fail, Result};
 use crate::fuse::{EntryOut, Request};
 use crate::handler::Tree;
+use crate::ops::attr::{sound, sound_as};
 use crate::tree::Node;
 
 impl Tree {
@@ -33,11 +34,13 @@ impl Tree {
         let fid = dir.fid();
         if self.client.ordered() && self.nodes.is_known(dir.id, name) {
             let attributes = fid.stat_at(&[name])?;
+            sound(&attributes)?;
             if let Some(node) = self.nodes.enter_known(dir.id, name, &attributes) {
                 return Ok((node, attributes));
             }
         }
         let (found, attributes) = fid.lookup(name)?;
+        sound(&attributes)?;
         let node = self.nodes.enter(dir.id, name, found, &attributes);
         Ok((node, attributes))
     }
@@ -47,6 +50,7 @@ impl Tree {
         let fid = old.fid();
         dir.fid().link(name, &fid)?;
         let attributes = fid.attributes()?;
+        sound_as(&attributes, old.seen().mode)?;
         old.saw(&attributes);
         self.nodes.enter_again(&old);
         Ok(self.entry(&old, &attributes))

@@ -42,8 +42,12 @@ impl Tree {
     }
 
     /// A descriptor of an open file was closed.
-    pub(crate) fn flush(&self, fh: u64, owner: u64) -> Result<()> {
+    pub(crate) fn flush(&self, unique: u64, fh: u64, owner: u64) -> Result<()> {
         let open = self.file(fh)?;
+        if open.node.lock_owner(owner, false).is_some() {
+            // A process that ends waits for this and hears no signal: it gets one in advance.
+            self.interrupts.interrupt(unique);
+        }
         self.release_locks(&open, owner, false);
         Ok(())
     }

@@ -8,7 +8,7 @@ use virtfs_client::{Attributes, Entry};
 use crate::fail::Result;
 use crate::fuse::{DirBuffer, EntryOut};
 use crate::handler::Tree;
-use crate::ops::attr::ino;
+use crate::ops::attr::{ino, sound};
 use crate::sync::lock;
 use crate::tree::{Batch, Node, OpenDir};
 
@@ -88,6 +88,7 @@ impl Tree {
         };
         for ((at, name), result) in known.iter().zip(fid.stat_all(&of(&known))) {
             let node = |attributes| {
+                sound(&attributes).ok()?;
                 let node = self.nodes.enter_known(dir.id, name, &attributes)?;
                 Some((node, attributes))
             };
@@ -96,7 +97,9 @@ impl Tree {
             }
         }
         for ((at, name), result) in new.iter().zip(fid.lookup_all(&of(&new))) {
-            if let (Some(slot), Ok((found, attributes))) = (all.get_mut(*at), result) {
+            if let (Some(slot), Ok((found, attributes))) = (all.get_mut(*at), result)
+                && sound(&attributes).is_ok()
+            {
                 let node = self.nodes.enter(dir.id, name, found, &attributes);
                 *slot = Some((node, attributes));
             }

@@ -12,6 +12,9 @@ use crate::handler::Tree;
 use crate::locks::Waiter;
 use crate::tree::{LockOwner, OpenFile};
 
+/// No number of releases.
+const ASK_NOW: u64 = u64::MAX;
+
 impl Tree {
     pub(crate) fn getlk(&self, lock: &LockIn) -> Result<(LockKind, u64, u64, u32)> {
         let open = self.file(lock.fh)?;
@@ -29,7 +32,12 @@ impl Tree {
         }
         let asked = self.noted(&open, lock);
         match open.file.lock(&asked)? {
-            LockStatus::SUCCESS => Ok(()),
+            LockStatus::SUCCESS => {
+                // Whoever closed the file meanwhile let go too early, and forgot the owner: the
+                // next time must release this one.
+                open.node.note_lock_owner(lock.into());
+                Ok(())
+            }
             LockStatus::BLOCKED => Err(Errno::AGAIN.into()),
             _ => Err(Errno::NOLCK.into()),
         }
@@ -44,6 +52,7 @@ impl Tree {
                     let waiter = Waiter {
                         reply: Some(reply),
                         lock: self.noted(&open, lock),
+                        owner: Some(lock.into()),
                         open,
                     };
                     self.waiters.push(waiter, releases);
@@ -80,14 +89,42 @@ impl Tree {
         let result = open.file.lock(&release);
         open.node.drop_lock_owner(owner.id, owner.flock);
         if let Err(Error::Interrupted | Error::TimedOut) = result {
-            let waiter = Waiter {
-                reply: None,
-                open: open.clone(),
-                lock: release,
-            };
-            self.waiters.push(waiter, 0);
+            self.push_release(open, release, None);
         }
         self.waiters.released();
+    }
+
+    /// Releases a lock, or all that an owner has of a file, without waiting: the waiters' thread
+    /// asks, and answers.
+    pub(crate) fn release_later(
+        &self,
+        open: &Arc<OpenFile>,
+        owner: u64,
+        lock: Option<&LockIn>,
+        reply: Reply,
+    ) {
+        let flock = lock.is_some_and(|lock| lock.flock);
+        let Some(owner) = open.node.lock_owner(owner, flock) else {
+            return reply.ok();
+        };
+        let release = match lock {
+            Some(lock) => self.client_id.lock(&owner, lock.kind, lock.start, lock.end),
+            None => {
+                open.node.drop_lock_owner(owner.id, owner.flock);
+                self.client_id.release(&owner)
+            }
+        };
+        self.push_release(open, release, Some(reply));
+    }
+
+    fn push_release(&self, open: &Arc<OpenFile>, release: Lock, reply: Option<Reply>) {
+        let waiter = Waiter {
+            reply,
+            open: open.clone(),
+            lock: release,
+            owner: None,
+        };
+        self.waiters.push(waiter, ASK_NOW);
     }
 
     /// A lock to ask for, and it is noted that its owner did.

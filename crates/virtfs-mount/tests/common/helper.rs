@@ -11,7 +11,7 @@ const MARK: &str = "@@";
 /// A process that does what it is told, line by line.
 pub struct Helper {
     pub child: Child,
-    input: ChildStdin,
+    input: Option<ChildStdin>,
     output: BufReader<ChildStdout>,
 }
 
@@ -25,7 +25,7 @@ impl Helper {
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-        let input = child.stdin.take().unwrap();
+        let input = child.stdin.take();
         let output = BufReader::new(child.stdout.take().unwrap());
         Self {
             child,
@@ -36,7 +36,12 @@ impl Helper {
 
     /// Tells it something.
     pub fn tell(&mut self, line: &str) {
-        writeln!(self.input, "{line}").unwrap();
+        writeln!(self.input.as_ref().unwrap(), "{line}").unwrap();
+    }
+
+    /// Has nothing more to tell it: it ends by itself.
+    pub fn finish(&mut self) {
+        self.input = None;
     }
 
     /// What it says next; `None` if it has ended.

@@ -140,6 +140,10 @@ impl State {
 }
 
 impl Handler for Memory {
+    fn handle_at_once(&self, request: Request<'_>, reply: Reply) {
+        self.handle(request, reply);
+    }
+
     fn handle(&self, request: Request<'_>, reply: Reply) {
         let node = request.node;
         let mut state = self.lock();

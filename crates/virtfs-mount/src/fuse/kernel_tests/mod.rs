@@ -5,7 +5,7 @@ mod support;
 
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read, Write};
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::thread;
 
 use rustix::fs::{
@@ -63,6 +63,23 @@ fn a_directory_of_many_reads_is_listed_once() {
         assert_eq!(found, names);
         assert_eq!(mount.handler.lock().readdirplus > 1, readdirplus);
     }
+}
+
+#[test]
+fn the_kernel_reads_ahead_as_much_as_one_request_brings() {
+    let options = KernelOptions {
+        max_read: 300 << 10,
+        ..Default::default()
+    };
+    let mount = Mount::with(Memory::new(&[]), 2, &options);
+    let dev = fs::metadata(mount.path()).unwrap().dev();
+    let (major, minor) = (rustix::fs::major(dev), rustix::fs::minor(dev));
+    let limit = format!("/sys/class/bdi/{major}:{minor}/read_ahead_kb");
+    if fs::OpenOptions::new().write(true).open(&limit).is_err() {
+        // In a container: the kernel's usual must do.
+        return;
+    }
+    assert_eq!(fs::read_to_string(limit).unwrap().trim(), "300");
 }
 
 #[test]

@@ -1,0 +1,21 @@
+//! How far the kernel reads ahead.
+//!
+//! `INIT` can only lower the kernel's usual 128 KiB, less than one message holds; sysfs can raise it.
+
+use std::fs;
+use std::path::Path;
+
+use super::unmount::device_number;
+
+/// Makes the kernel read ahead as much as one `READ` brings, `max_read` bytes. Only root can, where
+/// sysfs is writable: otherwise the kernel's usual must do.
+pub(super) fn widen(mountpoint: &Path, max_read: u32) {
+    let Some((major, minor)) = device_number(mountpoint) else {
+        return;
+    };
+    let limit = format!("/sys/class/bdi/{major}:{minor}/read_ahead_kb");
+    let kib = max_read.min(1 << 20) / 1024;
+    if let Err(error) = fs::write(&limit, kib.to_string()) {
+        tracing::debug!(%error, limit, "the kernel's usual read-ahead stays");
+    }
+}

@@ -1,5 +1,6 @@
-//! `cargo run --release -p virtfs-bench`: how fast `virtfs serve` is over a Unix socket, beside
-//! the same work done by plain system calls in the same run.
+//! `cargo run --release -p virtfs-bench`: how fast `virtfs serve` is over a Unix socket, by its
+//! requests, through `virtfs mount` and through the client library, beside the same work done by
+//! plain system calls in the same run.
 //!
 //! Every figure is the median over rounds in which server and system calls take turns. Ratios
 //! are what counts: absolute times mean nothing on a machine that others use too.
@@ -7,16 +8,19 @@
 
 mod client;
 mod direct;
+mod files;
+mod library;
+mod mounted;
 mod report;
 mod server;
+mod wire;
 mod workload;
 
 use std::error::Error;
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use crate::report::{Row, Sample};
-use crate::workload::{Tree, WORKLOADS};
+use crate::workload::Tree;
 
 /// How many turns server and system calls take.
 const ROUNDS: usize = 5;
@@ -24,9 +28,24 @@ const ROUNDS: usize = 5;
 /// How long one turn takes, about.
 const TURN: Duration = Duration::from_millis(200);
 
+/// What can be measured.
+const GROUPS: [&str; 3] = ["wire", "mount", "client"];
+
+const USAGE: &str = "\
+usage: virtfs-bench [--virtfs BINARY] [--dir WHERE] [--only WORKLOAD] [-o OPTIONS] [GROUP ...]
+
+Measures BINARY (default target/release/virtfs: build it first) on a tree that is made below WHERE
+(default the system's folder for temporary files).
+
+GROUP  wire    requests as they come, one and 32 at a time
+       mount   system calls through `virtfs mount` (needs root and /dev/fuse), -o OPTIONS added
+       client  calls of the client library
+Without one: all of them. `server us` and `client us` are processor time for one operation.";
+
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
-    let mut only = None;
+    let mut groups = Vec::new();
+    let (mut only, mut options) = (None, None);
     let mut binary = PathBuf::from("target/release/virtfs");
     let mut dir = std::env::temp_dir();
     while let Some(argument) = arguments.next() {
@@ -35,62 +54,32 @@ fn main() -> Result<(), Box<dyn Error>> {
             "--only" => only = Some(value()?),
             "--virtfs" => binary = value()?.into(),
             "--dir" => dir = value()?.into(),
+            "-o" => options = Some(value()?),
+            group if GROUPS.contains(&group) => groups.push(argument),
             _ => {
-                println!(
-                    "usage: virtfs-bench [--virtfs BINARY] [--dir WHERE] [--only WORKLOAD]\n\n\
-                     Measures BINARY (default target/release/virtfs: build it first) on a tree\n\
-                     that is made below WHERE (default the system's folder for temporary files)."
-                );
+                println!("{USAGE}");
                 return Ok(());
             }
         }
     }
     let tree = Tree::make(&dir)?;
     let server = server::Server::start(&binary, tree.path())?;
-    report::head();
-    for workload in WORKLOADS
-        .iter()
-        .filter(|w| only.as_deref().is_none_or(|o| w.name == o))
-    {
-        for depth in [1, 32] {
-            let mut samples = Vec::new();
-            for _ in 0..ROUNDS {
-                samples.push(turn(workload, depth, &tree, &server)?);
-                tree.clear_created()?;
-            }
-            report::row(&Row::of(workload.name, depth, workload.messages, &samples));
+    // Its name, without what is counted.
+    let wanted = |name: &str| {
+        only.as_deref()
+            .is_none_or(|only| Some(only) == name.split(' ').next())
+    };
+    for group in GROUPS {
+        if !groups.is_empty() && !groups.iter().any(|wanted| wanted == group) {
+            continue;
         }
+        report::head(group);
+        match group {
+            "wire" => wire::measure(&tree, &server, wanted)?,
+            "mount" => mounted::measure(&binary, options.as_deref(), &tree, &server, wanted)?,
+            _ => library::measure(&tree, &server, wanted)?,
+        }
+        println!();
     }
     Ok(())
-}
-
-/// One turn of the server and one of plain system calls.
-fn turn(
-    workload: &workload::Workload,
-    depth: usize,
-    tree: &Tree,
-    server: &server::Server,
-) -> Result<Sample, Box<dyn Error>> {
-    let mut client = client::Client::connect(server.socket(), depth)?;
-    client.prepare(workload)?;
-    let cpu = server.cpu()?;
-    let (began, mut served) = (Instant::now(), 0);
-    while began.elapsed() < TURN {
-        served += client.run(workload, 64 * depth)?;
-    }
-    let served_in = began.elapsed();
-    let cpu = server.cpu()? - cpu;
-    drop(client);
-    tree.clear_created()?;
-
-    let mut direct = direct::Direct::new(tree)?;
-    let (began, mut done) = (Instant::now(), 0);
-    while began.elapsed() < TURN {
-        done += direct.run(workload, 64)?;
-    }
-    Ok(Sample {
-        served: served as f64 / served_in.as_secs_f64(),
-        direct: done as f64 / began.elapsed().as_secs_f64(),
-        cpu: cpu.as_secs_f64() * 1e6 / served as f64,
-    })
 }

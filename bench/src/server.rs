@@ -53,16 +53,21 @@ impl Server {
 
     /// The processor time that the server has used.
     pub(crate) fn cpu(&self) -> Result<Duration, Box<dyn Error>> {
-        let mut total = 0;
-        for task in fs::read_dir(format!("/proc/{}/task", self.child.id()))? {
-            // A thread may end between the two calls.
-            let Ok(stat) = fs::read_to_string(task?.path().join("schedstat")) else {
-                continue;
-            };
-            total += stat.split(' ').next().unwrap_or("0").parse::<u64>()?;
-        }
-        Ok(Duration::from_nanos(total))
+        cpu_of(self.child.id())
     }
+}
+
+/// The processor time that the threads of a process have used.
+pub(crate) fn cpu_of(process: u32) -> Result<Duration, Box<dyn Error>> {
+    let mut total = 0;
+    for task in fs::read_dir(format!("/proc/{process}/task"))? {
+        // A thread may end between the two calls.
+        let Ok(stat) = fs::read_to_string(task?.path().join("schedstat")) else {
+            continue;
+        };
+        total += stat.split(' ').next().unwrap_or("0").parse::<u64>()?;
+    }
+    Ok(Duration::from_nanos(total))
 }
 
 impl Drop for Server {

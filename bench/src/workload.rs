@@ -65,6 +65,11 @@ pub(crate) const WORKLOADS: [Workload; 6] = [
 /// The large file, and how long it is.
 pub(crate) const BIG: &str = "big";
 pub(crate) const BIG_SIZE: u64 = 64 << 20;
+/// The long file, which is read and written from start to end, and how long it is.
+pub(crate) const LONG: &str = "long";
+pub(crate) const LONG_SIZE: u64 = 256 << 20;
+/// The directory of as many empty files as there are small ones.
+pub(crate) const LISTED: &str = "listed";
 /// The directory that files are made in.
 pub(crate) const MADE: &str = "made";
 /// How many small files there are.
@@ -84,8 +89,11 @@ impl Tree {
             .prefix("virtfs-bench-")
             .tempdir_in(below)?;
         fs::write(dir.path().join(BIG), vec![7; BIG_SIZE as usize])?;
+        fs::write(dir.path().join(LONG), vec![7; LONG_SIZE as usize])?;
         fs::create_dir(dir.path().join(MADE))?;
+        fs::create_dir(dir.path().join(LISTED))?;
         for number in 0..SMALL_FILES {
+            fs::write(dir.path().join(LISTED).join(small(number)), b"")?;
             fs::write(dir.path().join(small(number)), b"small")?;
         }
         Ok(Self(dir))
@@ -99,10 +107,9 @@ impl Tree {
         self.0.path().join(name)
     }
 
-    /// Removes what the last turn made.
+    /// Removes what the last turn made. The directory stays: a mount may know it.
     pub(crate) fn clear_created(&self) -> io::Result<()> {
-        fs::remove_dir_all(self.join(MADE))?;
-        fs::create_dir(self.join(MADE))
+        fs::read_dir(self.join(MADE))?.try_for_each(|entry| fs::remove_file(entry?.path()))
     }
 }
 

@@ -39,7 +39,7 @@ fn local(domain: Domain, address: &SockAddr, timeout: Option<Duration>) -> Resul
 }
 
 fn tcp(host: &str, port: u16, timeout: Option<Duration>) -> Result<OwnedFd> {
-    let until = timeout.map(|timeout| Instant::now() + timeout);
+    let until = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
     let mut last = Error::from(io::Error::new(
         io::ErrorKind::NotFound,
         "the host has no address",

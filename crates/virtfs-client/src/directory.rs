@@ -5,7 +5,9 @@ use std::collections::VecDeque;
 use virtfs_proto::{DirEntries, IO_HEADER_LEN, Treaddir};
 
 use crate::connection::fields;
-use crate::{Client, File, Qid, Result};
+use crate::{Client, Error, File, Qid, Result};
+
+const ELOOP: i32 = 40;
 
 /// An open directory, listed in the server's order. As an iterator it gives the entries one by
 /// one, and ends behind the first error.
@@ -83,7 +85,8 @@ impl Directory {
     ///
     /// # Errors
     ///
-    /// [`Error::Protocol`](crate::Error::Protocol) if the server gives what cannot be a name.
+    /// [`Error::Protocol`] if the server gives what cannot be a name; [`Error::Refused`] (`ELOOP`)
+    /// if going on behind the last entry would give the same entries again.
     pub fn read_from(&self, offset: u64, len: u32) -> Result<Vec<Entry>> {
         let handle = self.file.handle();
         let most = self.client().msize() - IO_HEADER_LEN as u32;
@@ -106,6 +109,9 @@ impl Directory {
                 kind: entry.kind,
                 name: entry.name.to_vec(),
             });
+        }
+        if entries.last().is_some_and(|last| last.offset == offset) {
+            return Err(Error::Refused("the listing does not end", ELOOP));
         }
         Ok(entries)
     }

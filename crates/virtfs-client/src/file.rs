@@ -11,6 +11,9 @@ use crate::{
 
 const EIO: i32 = 5;
 
+/// No server means a smaller iounit: a transfer would be nothing but messages.
+const LEAST: usize = 512;
+
 /// An open file. It has no position: reads and writes say where, and may run side by side. See
 /// [`File::cursor`] for one that has.
 ///
@@ -160,7 +163,7 @@ impl File {
         Split {
             chunk: match self.iounit {
                 0 => most,
-                iounit => most.min(iounit as usize),
+                iounit => most.min(LEAST.max(iounit as usize)),
             },
             depth: self.client().depth(),
         }

@@ -34,6 +34,7 @@ both_ways! {
     walks_go_any_depth_and_say_why_they_stop
     a_walk_that_stops_part_way_leaves_no_fid
     attributes_are_got_and_set
+    a_file_is_made_and_looked_at
     many_children_are_looked_up_together
     a_directory_is_listed_whole_and_from_any_cookie
     entries_are_made_moved_linked_and_removed
@@ -167,6 +168,29 @@ fn attributes_are_got_and_set(served: Served) {
     );
     assert_eq!(served.root.stat_at(&[b"f"]).unwrap().size, 99);
     assert!(served.root.statfs().unwrap().namelen >= 255);
+}
+
+fn a_file_is_made_and_looked_at(served: Served) {
+    let make = |name| {
+        let flags = RDWR | LopenFlags::EXCL;
+        served.root.create_and_look(name, flags, 0o640, gid())
+    };
+    let (file, fid, attributes) = make(b"f").unwrap();
+    assert_eq!(file.qid().path, fid.qid().path);
+    assert_eq!(attributes.qid.path, fid.qid().path);
+    assert_eq!((attributes.mode & 0o7777, attributes.size), (0o640, 0));
+    // It is a fid as any other: not open, and of the file wherever that is.
+    file.write_all_at(b"12345", 0).unwrap();
+    served.root.rename_at(b"f", &served.root, b"g").unwrap();
+    assert_eq!(fid.attributes().unwrap().size, 5);
+    let mut back = [0; 5];
+    let again = fid.into_open(LopenFlags::RDONLY).unwrap();
+    assert_eq!(again.read_at(&mut back, 0).unwrap(), 5);
+    drop((file, again));
+    assert_eq!(make(b"g").unwrap_err().errno(), 17);
+    // Of the directory, nothing was kept.
+    let next = served.root.walk(&[b"g"]).unwrap();
+    assert!(next.number() < 8, "{}", next.number());
 }
 
 fn many_children_are_looked_up_together(served: Served) {

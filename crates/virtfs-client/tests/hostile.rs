@@ -455,3 +455,61 @@ fn a_lock_holder_with_a_long_name_is_no_harm() {
     };
     assert_eq!(file.test_lock(&lock).unwrap().client_id.len(), 3000);
 }
+
+/// A root that is listed once for each of `offsets`: one entry with that cookie each time.
+fn listed(offsets: &'static [u64]) -> Fid {
+    let (_, root) = attached(move |mut peer| {
+        let walk = peer.request().unwrap();
+        let qids = Qids::default();
+        peer.reply(walk.tag, Rwalk { qids });
+        let open = peer.request().unwrap();
+        let (qid, iounit) = (DIR, 0);
+        peer.reply(open.tag, Rlopen { qid, iounit });
+        for &offset in offsets {
+            let Some(list) = peer.request() else { return };
+            let (kind, name) = (4, &b"name"[..]);
+            let entry = DirEntry {
+                qid,
+                offset,
+                kind,
+                name,
+            };
+            let mut bytes = vec![0; entry.encoded_len()];
+            entry.encode(&mut bytes).unwrap();
+            let count = bytes.len() as u32;
+            peer.raw(&[encoded(list.tag, Rreaddir { count }), bytes].concat());
+        }
+        drain(peer);
+    });
+    root
+}
+
+#[test]
+fn a_listing_that_stands_still_ends_with_an_error() {
+    for offsets in [&[5, 9, 9, 9][..], &[0, 0, 0, 0]] {
+        let root = listed(offsets);
+        let directory = root.read_dir().unwrap();
+        let last = directory.take(4).last();
+        assert!(matches!(last, Some(Err(Error::Refused(_, 40)))), "{last:?}");
+    }
+}
+
+#[test]
+fn a_tiny_iounit_does_not_make_a_message_of_every_byte() {
+    let (_, root) = attached(|mut peer| {
+        let walk = peer.request().unwrap();
+        let qids = Qids::default();
+        peer.reply(walk.tag, Rwalk { qids });
+        let open = peer.request().unwrap();
+        let (qid, iounit) = (DIR, 1);
+        peer.reply(open.tag, Rlopen { qid, iounit });
+        while let Some(read) = peer.request() {
+            let count = u32::from_le_bytes(read.frame[19..23].try_into().unwrap());
+            let data = vec![count as u8; count as usize];
+            peer.raw(&[encoded(read.tag, Rread { count }), data].concat());
+        }
+    });
+    let file = root.open(LopenFlags::RDONLY).unwrap();
+    let chunk = file.read_chunk(512, 0).unwrap();
+    assert_eq!(chunk.parts().len(), 1);
+}

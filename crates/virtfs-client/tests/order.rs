@@ -11,8 +11,8 @@ use virtfs_proto::kind::{
     TATTACH, TCLUNK, TFLUSH, TGETATTR, TLCREATE, TLOPEN, TREAD, TVERSION, TWALK, TXATTRWALK,
 };
 use virtfs_proto::{
-    GetattrMask, Qid, QidType, Qids, Rattach, Rclunk, Rflush, Rgetattr, Rlopen, Rmessage, Rread,
-    Rversion, Rwalk, Rxattrwalk, Timespec,
+    GetattrMask, Qid, QidType, Qids, Rattach, Rclunk, Rflush, Rgetattr, Rlcreate, Rlopen, Rmessage,
+    Rread, Rversion, Rwalk, Rxattrwalk, Timespec,
 };
 
 const FILE: Qid = Qid {
@@ -193,6 +193,40 @@ fn opening_and_creating_are_one_round_trip() {
     assert_eq!(root.xattr(b"user.x").unwrap(), b"abc");
     drop(server.join().unwrap());
     drop((file, directory));
+}
+
+#[test]
+fn making_a_file_and_looking_at_it_is_one_round_trip() {
+    const KINDS: [u8; 4] = [TWALK, TLCREATE, TWALK, TGETATTR];
+    let (root, server) = ordered(None, |mut peer| {
+        let requests = expect(&mut peer, &KINDS);
+        assert_eq!(fid(&requests[2]), newfid(&requests[0]), "from the open fid");
+        answer(&mut peer, &requests[0]);
+        let made = Rlcreate {
+            qid: FILE,
+            iounit: 0,
+        };
+        peer.reply(requests[1].tag, made);
+        answer(&mut peer, &requests[2]);
+        answer(&mut peer, &requests[3]);
+
+        let requests = expect(&mut peer, &KINDS);
+        answer(&mut peer, &requests[0]);
+        peer.error(requests[1].tag, 17);
+        answer(&mut peer, &requests[2]);
+        answer(&mut peer, &requests[3]);
+        let clunks = expect(&mut peer, &[TCLUNK, TCLUNK]);
+        let gone = [fid(&clunks[0]), fid(&clunks[1])];
+        assert_eq!(gone, [newfid(&requests[0]), newfid(&requests[2])]);
+        clunks.iter().for_each(|clunk| answer(&mut peer, clunk));
+        peer
+    });
+    let made = root.create_and_look(b"f", LopenFlags::RDWR, 0o644, 0);
+    let (file, fid, attributes) = made.unwrap();
+    assert_eq!((file.qid(), fid.qid(), attributes.size), (FILE, FILE, 77));
+    let again = root.create_and_look(b"f", LopenFlags::RDWR, 0o644, 0);
+    assert!(matches!(again, Err(Error::Server(17))));
+    drop(server.join().unwrap());
 }
 
 #[test]

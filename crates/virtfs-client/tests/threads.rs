@@ -261,3 +261,15 @@ fn a_command_that_ends_is_a_lost_connection() {
     let missing = Client::spawn(Command::new("/nonexistent/command"), &options());
     assert!(matches!(missing, Err(Error::Lost(_))));
 }
+
+#[test]
+fn no_timeout_is_too_long_to_connect() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = virtfs_client::Address::Tcp {
+        host: "127.0.0.1".into(),
+        port: listener.local_addr().unwrap().port(),
+    };
+    for timeout in [Duration::MAX, Duration::from_secs(u64::MAX / 2)] {
+        Stream::connect(&address, Some(timeout)).unwrap();
+    }
+}

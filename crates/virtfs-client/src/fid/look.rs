@@ -161,13 +161,13 @@ impl Handle {
     }
 }
 
-fn basic(fid: u32) -> Tgetattr {
+pub(super) fn basic(fid: u32) -> Tgetattr {
     Tgetattr {
         fid,
         request_mask: GetattrMask::BASIC,
     }
 }
 
-fn attributes(reply: &Reply) -> Result<Attributes> {
+pub(super) fn attributes(reply: &Reply) -> Result<Attributes> {
     fields!(reply, Getattr).map(|fields| fields.into())
 }

@@ -3,9 +3,10 @@
 use virtfs_proto::{Tlcreate, Tlopen};
 
 use super::Fid;
+use super::look::{attributes, basic};
 use super::walk::push_walk;
-use crate::connection::{Batch, fields};
-use crate::{Directory, File, LopenFlags, Result};
+use crate::connection::{Batch, Reply, fields};
+use crate::{Attributes, Directory, File, LopenFlags, Result};
 
 impl Fid {
     /// Opens the file; this fid stays as it is (`Twalk`, `Tlopen`: one round trip if the server
@@ -39,18 +40,56 @@ impl Fid {
             mode,
             gid,
         };
-        let created = |clone: Fid, reply: &crate::connection::Reply| {
-            let created = fields!(reply, Lcreate)?;
-            Ok(File::new(clone.handle, created.qid, created.iounit, flags))
-        };
         self.in_clone(
             |fid, batch| batch.push(message(fid)),
             |clone| {
                 let reply = clone.handle.call(message(clone.number()))?;
-                created(clone, &reply)
+                created(clone, &reply, flags)
             },
-            created,
+            |clone, reply| created(clone, reply, flags),
         )
+    }
+
+    /// [`Fid::create`] with another fid of the file, which is not open, and the file's attributes:
+    /// in one round trip if the server keeps order (`Twalk`, `Tlcreate`, `Twalk` from the open
+    /// fid, `Tgetattr`).
+    ///
+    /// From a server that does not, they are of whatever has the name then ([`Fid::lookup`]): see
+    /// whether the qids are equal.
+    pub fn create_and_look(
+        &self,
+        name: &[u8],
+        flags: LopenFlags,
+        mode: u32,
+        gid: u32,
+    ) -> Result<(File, Fid, Attributes)> {
+        if !self.client().ordered() {
+            let file = self.create(name, flags, mode, gid)?;
+            let (fid, attributes) = self.lookup(name)?;
+            return Ok((file, fid, attributes));
+        }
+        let mut batch = Batch::new(self.handle.connection());
+        let open = push_walk(&mut batch, self.number(), &[])?;
+        batch.push(Tlcreate {
+            fid: open,
+            name,
+            flags,
+            mode,
+            gid,
+        })?;
+        let number = push_walk(&mut batch, open, &[])?;
+        batch.push(basic(open))?;
+        let mut sent = batch.send()?;
+        let walked = sent.next().and_then(|reply| self.walked(&reply, open, &[]));
+        let made = sent.next();
+        // Of the directory, if nothing was made.
+        let twin = sent
+            .next()
+            .and_then(|reply| self.walked(&reply, number, &[]));
+        let looked = sent.next();
+        let file = created(walked?, &made?, flags)?;
+        let twin = Fid::new(twin?.handle, file.qid());
+        Ok((file, twin, attributes(&looked?)?))
     }
 
     /// Opens a directory to be listed; this fid stays as it is.
@@ -65,7 +104,7 @@ impl Fid {
         &self,
         push: impl FnOnce(u32, &mut Batch<'_>) -> Result<()>,
         apart: impl FnOnce(Fid) -> Result<T>,
-        take: impl FnOnce(Fid, &crate::connection::Reply) -> Result<T>,
+        take: impl FnOnce(Fid, &Reply) -> Result<T>,
     ) -> Result<T> {
         if !self.client().ordered() {
             return apart(self.walk_slices(&[])?);
@@ -81,4 +120,9 @@ impl Fid {
         let reply = sent.next();
         take(walked?, &reply?)
     }
+}
+
+fn created(clone: Fid, reply: &Reply, flags: LopenFlags) -> Result<File> {
+    let created = fields!(reply, Lcreate)?;
+    Ok(File::new(clone.handle, created.qid, created.iounit, flags))
 }

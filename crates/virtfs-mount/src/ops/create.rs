@@ -9,10 +9,14 @@ use virtfs_client::{Attributes, Fid, Qid};
 use crate::fail::{Fail, Result};
 use crate::fuse::{EntryOut, OpenFlags, Request};
 use crate::handler::Tree;
+use crate::ops::attr::sound_as;
 use crate::ops::open::{is_append, open_flags};
 use crate::tree::{Handle, Node, OpenFile};
 
 const S_ISGID: u32 = 0o2000;
+const S_IFREG: u32 = 0o100_000;
+const S_IFDIR: u32 = 0o040_000;
+const S_IFLNK: u32 = 0o120_000;
 
 /// How long it is taken for granted that a directory has, or has not, a default ACL.
 const ACL_AGE: Duration = Duration::from_secs(1);
@@ -29,9 +33,19 @@ impl Tree {
         let maker = self.maker(request)?;
         let mode = self.masked(&maker.dir, mode, umask)? & 0o7777;
         let how = open_flags(flags);
-        let made = maker.dir_fid.create(name, how, mode, maker.gid);
-        let file = maker.checked(made)?;
-        let (node, attributes) = self.made(&maker.dir, name, file.qid())?;
+        let dir = &maker.dir_fid;
+        let (file, node, attributes) = if self.client.ordered() && self.users.is_own(maker.uid) {
+            let made = dir.create_and_look(name, how, mode, maker.gid);
+            let (file, fid, attributes) = maker.checked(made)?;
+            sound_as(&attributes, S_IFREG)?;
+            let node = self.nodes.enter(maker.dir.id, name, fid, &attributes);
+            (file, node, attributes)
+        } else {
+            // The node's fid is to be the mount's own.
+            let file = maker.checked(dir.create(name, how, mode, maker.gid))?;
+            let (node, attributes) = self.made(&maker.dir, name, file.qid(), S_IFREG)?;
+            (file, node, attributes)
+        };
         let entry = self.entry(&node, &attributes);
         self.tell(request, &node, &attributes);
         let flags = self.cache_flags(&node, file.qid());
@@ -53,7 +67,7 @@ impl Tree {
         let mode = self.masked(&maker.dir, mode, umask)? & 0o7777 | inherited;
         let made = maker.dir_fid.mkdir(name, mode, maker.gid);
         let qid = maker.checked(made)?;
-        self.shown_as_made(&maker.dir, name, qid)
+        self.shown_as_made(&maker.dir, name, qid, S_IFDIR)
     }
 
     pub(crate) fn mknod(
@@ -69,7 +83,7 @@ impl Tree {
         let (major, minor) = (rdev >> 8 & 0xfff, rdev & 0xff | rdev >> 12 & 0xf_ff00);
         let made = maker.dir_fid.mknod(name, mode, major, minor, maker.gid);
         let qid = maker.checked(made)?;
-        self.shown_as_made(&maker.dir, name, qid)
+        self.shown_as_made(&maker.dir, name, qid, mode)
     }
 
     pub(crate) fn symlink(
@@ -81,7 +95,7 @@ impl Tree {
         let maker = self.maker(request)?;
         let made = maker.dir_fid.symlink(name, target, maker.gid);
         let qid = maker.checked(made)?;
-        self.shown_as_made(&maker.dir, name, qid)
+        self.shown_as_made(&maker.dir, name, qid, S_IFLNK)
     }
 
     /// Who makes something in the request's node.
@@ -129,13 +143,19 @@ impl Tree {
         Ok(has)
     }
 
-    fn shown_as_made(&self, dir: &Node, name: &[u8], qid: Qid) -> Result<EntryOut> {
-        let (node, attributes) = self.made(dir, name, qid)?;
+    fn shown_as_made(&self, dir: &Node, name: &[u8], qid: Qid, mode: u32) -> Result<EntryOut> {
+        let (node, attributes) = self.made(dir, name, qid, mode)?;
         Ok(self.entry(&node, &attributes))
     }
 
-    /// The node of what was just made.
-    fn made(&self, dir: &Node, name: &[u8], qid: Qid) -> Result<(Arc<Node>, Attributes)> {
+    /// The node of what was just made, of the type in `mode`.
+    fn made(
+        &self,
+        dir: &Node,
+        name: &[u8],
+        qid: Qid,
+        mode: u32,
+    ) -> Result<(Arc<Node>, Attributes)> {
         let (fid, attributes) = dir.fid().lookup(name).map_err(|error| match error.into() {
             Fail(Errno::NOENT) => Fail(Errno::STALE),
             other => other,
@@ -144,6 +164,7 @@ impl Tree {
         if (fid.qid().path, fid.qid().kind) != (qid.path, qid.kind) {
             return Err(Errno::STALE.into());
         }
+        sound_as(&attributes, mode)?;
         let node = self.nodes.enter(dir.id, name, fid, &attributes);
         Ok((node, attributes))
     }

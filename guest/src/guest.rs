@@ -104,7 +104,7 @@ impl Guest {
     ///
     /// No answer that a server owes keeps a kernel from running its other programs. One that does
     /// not even run a program that only sleeps and prints stands still by itself: where is
-    /// printed, and what has no result yet runs again in a new guest, [`BOOTS`] times in all.
+    /// printed, and what has no result yet runs again in a new guest, three boots in all.
     pub fn run(&self, items: &[Item], mount: &Mount) -> io::Result<Output> {
         let mut output = self.boot(items, mount)?;
         for _ in 1..BOOTS {

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use virtfs_client::{Address, Attach, Client, Fid, File, LopenFlags, Options};
 
 use crate::ROUNDS;
+use crate::files::Buffer;
 use crate::mounted::speed;
 use crate::report::{self, Row, Sample};
 use crate::server::{Server, cpu_of};
@@ -29,7 +30,6 @@ const WORKS: [(&str, Work); 4] = [
     ("get", Work::Get),
 ];
 
-const CHUNK: usize = 1 << 20;
 const SMALL: usize = 4096;
 
 pub(crate) fn measure(
@@ -46,13 +46,13 @@ pub(crate) fn measure(
         file: root.walk(&[LONG])?.into_open(LopenFlags::RDONLY)?,
         made: root.walk(&[MADE])?,
         root,
-        buffer: vec![7; CHUNK],
+        buffer: Buffer::new(),
         count: 0,
     };
     let mut direct = Direct {
         file: Plain::open(tree.join(LONG))?,
         root: tree.path().to_owned(),
-        buffer: vec![7; CHUNK],
+        buffer: Buffer::new(),
         count: 0,
     };
     for (name, work) in WORKS.iter().filter(|(name, _)| wanted(name)) {
@@ -64,7 +64,8 @@ pub(crate) fn measure(
             let now = [server.cpu()?, cpu_of(std::process::id())?];
             tree.clear_created()?;
             let (direct, _) = speed(|| direct.run(*work))?;
-            let each = |at: usize| (now[at] - cpu[at]).as_secs_f64() * 1e6 / count as f64;
+            let each =
+                |at: usize| now[at].saturating_sub(cpu[at]).as_secs_f64() * 1e6 / count as f64;
             samples.push(Sample {
                 served,
                 direct,
@@ -81,7 +82,7 @@ struct Through {
     root: Fid,
     made: Fid,
     file: File,
-    buffer: Vec<u8>,
+    buffer: Box<Buffer>,
     count: usize,
 }
 
@@ -97,7 +98,7 @@ impl Through {
             Work::Read => {
                 let mut offset = 0;
                 while offset < LONG_SIZE {
-                    offset += self.file.read_at(&mut self.buffer, offset)? as u64;
+                    offset += self.file.read_at(&mut self.buffer.0, offset)? as u64;
                 }
                 Ok((LONG_SIZE >> 20) as usize)
             }
@@ -107,7 +108,7 @@ impl Through {
                     let flags = LopenFlags::WRONLY | LopenFlags::EXCL;
                     let name = format!("served-{}", self.count);
                     let file = self.made.create(name.as_bytes(), flags, 0o644, 0)?;
-                    file.write_all_at(&self.buffer[..SMALL], 0)?;
+                    file.write_all_at(&self.buffer.0[..SMALL], 0)?;
                 }
                 Ok(SMALL_FILES)
             }
@@ -115,7 +116,7 @@ impl Through {
                 for number in 0..SMALL_FILES {
                     let fid = self.root.walk(&[small(number)])?;
                     let file = fid.into_open(LopenFlags::RDONLY)?;
-                    file.read_at(&mut self.buffer[..SMALL], 0)?;
+                    file.read_at(&mut self.buffer.0[..SMALL], 0)?;
                 }
                 Ok(SMALL_FILES)
             }
@@ -126,7 +127,7 @@ impl Through {
 struct Direct {
     root: PathBuf,
     file: Plain,
-    buffer: Vec<u8>,
+    buffer: Box<Buffer>,
     count: usize,
 }
 
@@ -142,7 +143,7 @@ impl Direct {
             Work::Read => {
                 let mut offset = 0;
                 while offset < LONG_SIZE {
-                    offset += self.file.read_at(&mut self.buffer, offset)? as u64;
+                    offset += self.file.read_at(&mut self.buffer.0, offset)? as u64;
                 }
                 Ok((LONG_SIZE >> 20) as usize)
             }
@@ -150,14 +151,14 @@ impl Direct {
                 for _ in 0..SMALL_FILES {
                     self.count += 1;
                     let name = format!("{MADE}/direct-{}", self.count);
-                    fs::write(self.root.join(name), &self.buffer[..SMALL])?;
+                    fs::write(self.root.join(name), &self.buffer.0[..SMALL])?;
                 }
                 Ok(SMALL_FILES)
             }
             Work::Get => {
                 for number in 0..SMALL_FILES {
                     let file = Plain::open(self.root.join(small(number)))?;
-                    file.read_at(&mut self.buffer[..SMALL], 0)?;
+                    file.read_at(&mut self.buffer.0[..SMALL], 0)?;
                 }
                 Ok(SMALL_FILES)
             }

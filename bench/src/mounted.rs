@@ -43,7 +43,11 @@ pub(crate) fn measure(
             for _ in 0..ROUNDS {
                 let cpu = [server.cpu()?, mount.cpu()?];
                 let (served, count) = speed(|| through.run(*work))?;
-                let [cpu, own] = [server.cpu()? - cpu[0], mount.cpu()? - cpu[1]];
+                // The time of a thread that ended is gone.
+                let [cpu, own] = [
+                    server.cpu()?.saturating_sub(cpu[0]),
+                    mount.cpu()?.saturating_sub(cpu[1]),
+                ];
                 tree.clear_created()?;
                 let (direct, _) = speed(|| direct.run(*work))?;
                 tree.clear_created()?;

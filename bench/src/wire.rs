@@ -53,7 +53,7 @@ fn turn(
     while began.elapsed() < TURN {
         done += direct.run(workload, 64)?;
     }
-    let each = |at: usize| (now[at] - cpu[at]).as_secs_f64() * 1e6 / served as f64;
+    let each = |at: usize| now[at].saturating_sub(cpu[at]).as_secs_f64() * 1e6 / served as f64;
     Ok(Sample {
         served: served as f64 / served_in.as_secs_f64(),
         direct: done as f64 / began.elapsed().as_secs_f64(),

@@ -1,7 +1,7 @@
 //! What is measured, and the tree that it is measured on.
 
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 /// One kind of operation.
@@ -89,7 +89,10 @@ impl Tree {
             .prefix("virtfs-bench-")
             .tempdir_in(below)?;
         fs::write(dir.path().join(BIG), vec![7; BIG_SIZE as usize])?;
-        fs::write(dir.path().join(LONG), vec![7; LONG_SIZE as usize])?;
+        let mut long = File::create(dir.path().join(LONG))?;
+        long.write_all(&vec![7; LONG_SIZE as usize])?;
+        // So that the disk is idle when it is read.
+        long.sync_all()?;
         fs::create_dir(dir.path().join(MADE))?;
         fs::create_dir(dir.path().join(LISTED))?;
         for number in 0..SMALL_FILES {

@@ -40,7 +40,7 @@ give_up() {
 for item in $ITEMS; do
     options=$(header options)
     limit=$(header seconds)
-    limit=${limit:-120}
+    limit=${limit:-300}
     echo "virtfs-guest: begin $item"
     start=$(now)
     [ -n "$LOCAL" ] || { sleep $((limit + 20)) && give_up; } &

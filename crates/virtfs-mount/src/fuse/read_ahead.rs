@@ -7,14 +7,17 @@ use std::path::Path;
 
 use super::unmount::device_number;
 
-/// Makes the kernel read ahead as much as one `READ` brings, `max_read` bytes. Only root can, where
-/// sysfs is writable: otherwise the kernel's usual must do.
+/// Beyond this sequential reads gain little, and each fault of a random mapping brings as much.
+const MOST: u32 = 512 << 10;
+
+/// Makes the kernel read ahead further, but no more than one `READ` brings. Only root can, where sysfs
+/// is writable: otherwise the kernel's usual must do.
 pub(super) fn widen(mountpoint: &Path, max_read: u32) {
     let Some((major, minor)) = device_number(mountpoint) else {
         return;
     };
     let limit = format!("/sys/class/bdi/{major}:{minor}/read_ahead_kb");
-    let kib = max_read.min(1 << 20) / 1024;
+    let kib = max_read.min(MOST) / 1024;
     if let Err(error) = fs::write(&limit, kib.to_string()) {
         tracing::debug!(%error, limit, "the kernel's usual read-ahead stays");
     }

@@ -196,6 +196,7 @@ impl Client {
 
 impl Drop for Inner {
     fn drop(&mut self) {
+        self.connection.take_leave();
         // So that the child sees the end of its stdin.
         self.connection.close();
         let child = self.child.get_mut().unwrap_or_else(PoisonError::into_inner);

@@ -1,7 +1,9 @@
 //! The crate `pjdfstest`: how it is run, and its report.
 
 use std::collections::BTreeMap;
+use std::env;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
@@ -18,6 +20,13 @@ const LIMIT: Duration = Duration::from_secs(900);
 /// files open, which keeps a file system from becoming read-only.
 pub(crate) fn run(run: &Run, place: &Place, other: &Path) -> Result<Results> {
     let mut results = Results::default();
+    // A mount.fuse beside mount(8) would start the program anew for a remount.
+    let bin = run.dir.join("bin");
+    fs::create_dir_all(&bin).at(bin.display())?;
+    let mount = bin.join("mount");
+    fs::write(&mount, "#!/bin/sh\nPATH=${PATH#*:} exec mount -i \"$@\"\n").at(mount.display())?;
+    fs::set_permissions(&mount, fs::Permissions::from_mode(0o755)).at(mount.display())?;
+    let search = format!("{}:{}", bin.display(), env::var("PATH").unwrap_or_default());
     for (remount, pattern) in [(false, None), (true, Some("erofs"))] {
         let config = run.dir.join("pjdfstest.toml");
         let text = fs::read_to_string(run.folder.join("pjdfstest.toml")).at("pjdfstest.toml")?;
@@ -26,6 +35,7 @@ pub(crate) fn run(run: &Run, place: &Place, other: &Path) -> Result<Results> {
         let mut running = Running::start(
             Command::new(run.tools.join("pjdfstest"))
                 .env_remove("RUST_BACKTRACE")
+                .env("PATH", &search)
                 .arg("-c")
                 .arg(config)
                 .arg("-p")

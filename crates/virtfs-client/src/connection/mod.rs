@@ -40,8 +40,9 @@ pub(crate) use self::parker::Parker;
 pub(crate) use self::pool::Payload;
 use self::receiver::Receiver;
 pub(crate) use self::reply::{Reply, fields, misfit};
-use self::state::State;
-use self::wait::Guard;
+use self::slots::TAGS;
+use self::state::{State, Want};
+use self::wait::{Guard, Patience};
 use crate::stream::Stream;
 use crate::{Error, Options, Result};
 
@@ -56,6 +57,9 @@ pub(crate) struct Connection {
 
 /// After so many dropped fids in a row their replies are looked at, though nobody waits.
 const UNNOTICED: usize = 64;
+
+/// How long the last replies may take.
+const GOODBYE: Duration = Duration::from_millis(100);
 
 impl Connection {
     /// How many requests one batch may have at most.
@@ -90,6 +94,18 @@ impl Connection {
     pub(crate) fn close(&self) {
         let error = io::Error::new(io::ErrorKind::NotConnected, "the connection was closed");
         self.fail(error.into());
+    }
+
+    /// Takes the last replies, those to dropped fids, if they come soon: diod, for one, dies of a
+    /// reply that it cannot send.
+    pub(crate) fn take_leave(&self) {
+        let patience = Patience {
+            until: Some(Instant::now() + GOODBYE),
+            interruptible: true,
+        };
+        let _ = self.wait(self.lock(), Want::Reply, patience, |state| {
+            (state.slots.free() == usize::from(TAGS)).then_some(())
+        });
     }
 
     /// Ends the connection.

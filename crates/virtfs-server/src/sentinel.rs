@@ -48,7 +48,9 @@ pub(crate) trait Watched: Send + Sync {
     fn tick(self: Arc<Self>) -> Watch;
     fn drain(&self);
     fn abort(&self);
-    fn wait(&self);
+    fn interrupt(&self);
+    /// Waits until it has ended, for so long at most; whether it has.
+    fn wait(&self, patience: Option<Duration>) -> bool;
 }
 
 /// The sentinel's half that sessions hold.

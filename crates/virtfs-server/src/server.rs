@@ -131,8 +131,27 @@ impl SessionHandle {
     /// Waits until the session has ended and holds nothing any more.
     pub fn wait(&self) {
         if let Some(session) = self.session.upgrade() {
-            session.wait();
+            session.wait(None);
         }
+    }
+
+    /// Waits for that, so long at most; whether it has happened.
+    pub fn wait_for(&self, patience: Duration) -> bool {
+        let session = self.session.upgrade();
+        session.is_none_or(|session| session.wait(Some(patience)))
+    }
+
+    /// Interrupts what runs, again and again until it ends. Unlike flushed requests, these are
+    /// answered: with `EINTR`, if there is nothing better.
+    pub fn interrupt(&self) {
+        if let Some(session) = self.session.upgrade() {
+            session.interrupt();
+        }
+    }
+
+    /// Whether the session has ended and holds nothing any more.
+    pub fn has_ended(&self) -> bool {
+        self.wait_for(Duration::ZERO)
     }
 
     /// Ends the session: what runs is interrupted, what waits is dropped.

@@ -34,6 +34,8 @@ pub enum Fault {
         /// The most that it may say.
         limit: u32,
     },
+    /// The transport's own protocol was broken.
+    Malformed(&'static str),
     /// A request came with the tag of one that is still unanswered.
     DuplicateTag(u16),
     /// The transport failed.
@@ -49,6 +51,7 @@ impl fmt::Display for Fault {
                     "the peer sent a frame of {size} bytes (7 to {limit} are allowed)"
                 )
             }
+            Self::Malformed(what) => write!(f, "the peer broke the protocol: {what}"),
             Self::DuplicateTag(tag) => {
                 write!(f, "the peer used tag {tag} again before it was answered")
             }

@@ -175,6 +175,33 @@ fn requests_of_a_client_that_is_gone_are_given_up() {
 }
 
 #[test]
+fn a_request_that_the_transport_interrupts_is_answered() {
+    within_a_minute(|| {
+        let (server, gates) = server(Limits::default());
+        let (mut client, handle) = Client::new(&server);
+        client.send(&statfs(1, 0));
+        let answered = AtomicBool::new(false);
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                // It may not have begun when it is first tried.
+                while !answered.load(SeqCst) {
+                    handle.interrupt();
+                    thread::sleep(Duration::from_millis(1));
+                }
+            });
+            assert_eq!(client.receive(), (7, 1));
+            answered.store(true, SeqCst);
+        });
+        gates.statfs.store(true, SeqCst);
+        client.send(&statfs(2, 0));
+        assert_eq!(client.receive(), (9, 2));
+        assert!(!handle.wait_for(Duration::ZERO) && !handle.has_ended());
+        drop(client);
+        assert!(handle.wait_for(Duration::from_secs(30)) && handle.has_ended());
+    });
+}
+
+#[test]
 fn a_panic_of_the_file_system_ends_one_request_only() {
     within_a_minute(|| {
         let (server, gates) = server(Limits::default());

@@ -16,6 +16,9 @@ bitflags! {
         /// Only what needs no sleep: `EAGAIN` otherwise, `EOPNOTSUPP` where the file system
         /// cannot tell (`RWF_NOWAIT`).
         const NOWAIT = 0x1;
+        /// The call may hang for ever: the file is on a network, or some process answers for it.
+        /// A body whose memory must be let go of at any time keeps it out of the call.
+        const MAY_HANG = 0x2;
     }
 }
 

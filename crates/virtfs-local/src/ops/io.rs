@@ -6,6 +6,7 @@ use rustix::fs::{fdatasync, fsync};
 use virtfs_vfs::{Cx, Errno, FileKind, IoFlags, Open, ReplyBody, RequestBody};
 
 use crate::call::call;
+use crate::hostfs::HostFs;
 use crate::{LocalFs, thread};
 
 /// `Tread` of a file: what is cached without sleeping, the rest after having said so. Short only
@@ -24,13 +25,10 @@ pub(crate) fn read(
     let host = &open.node.inode.host;
     let fd = open.fd(cx)?;
     let room = reply.room();
-    let mut flags = if host.nowait() {
-        IoFlags::NOWAIT
-    } else {
-        IoFlags::empty()
-    };
+    let mut flags = may_hang(host);
+    flags.set(IoFlags::NOWAIT, host.nowait());
     while reply.room() > 0 {
-        if flags.is_empty() && !host.in_memory {
+        if !flags.contains(IoFlags::NOWAIT) && !host.in_memory {
             cx.about_to_block();
         }
         let done = room - reply.room();
@@ -38,10 +36,12 @@ pub(crate) fn read(
             Ok(0) => break,
             Ok(_) => {}
             Err(Errno::EINTR) if !cx.interrupted() => {}
-            Err(Errno::EAGAIN) if !flags.is_empty() => flags = IoFlags::empty(),
-            Err(Errno::EOPNOTSUPP) if !flags.is_empty() => {
+            Err(Errno::EAGAIN) if flags.contains(IoFlags::NOWAIT) => {
+                flags.remove(IoFlags::NOWAIT);
+            }
+            Err(Errno::EOPNOTSUPP) if flags.contains(IoFlags::NOWAIT) => {
                 host.nowait_refused();
-                flags = IoFlags::empty();
+                flags.remove(IoFlags::NOWAIT);
             }
             Err(_) if done > 0 => break,
             Err(error) => return Err(error),
@@ -60,14 +60,15 @@ pub(crate) fn write(
 ) -> Result<usize, Errno> {
     fs.writable()?;
     let open = fs.opened(open)?;
-    if open.node.inode.host.remote {
+    let host = &open.node.inode.host;
+    if host.remote {
         cx.about_to_block();
     }
     let fd = open.fd(cx)?;
     let all = body.remaining();
     while body.remaining() > 0 {
         let done = all - body.remaining();
-        match body.write_to(fd.as_fd(), place(offset, done)?, IoFlags::empty()) {
+        match body.write_to(fd.as_fd(), place(offset, done)?, may_hang(host)) {
             Ok(0) => break,
             Ok(_) => {}
             Err(Errno::EINTR) if !cx.interrupted() => {}
@@ -78,6 +79,13 @@ pub(crate) fn write(
     match all - body.remaining() {
         0 if all > 0 => Err(Errno::EIO),
         written => Ok(written),
+    }
+}
+
+fn may_hang(host: &HostFs) -> IoFlags {
+    match host.remote {
+        true => IoFlags::MAY_HANG,
+        false => IoFlags::empty(),
     }
 }
 

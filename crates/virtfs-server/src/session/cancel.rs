@@ -96,6 +96,20 @@ impl<T: Transport> Core<T> {
         }
     }
 
+    /// Interrupts what runs, which is answered nevertheless.
+    pub(super) fn interrupt_all(&mut self) {
+        for tagged in self.tags.values() {
+            if let Tagged::Request {
+                call,
+                running: true,
+                ..
+            } = tagged
+            {
+                call.cancelled.store(true, Ordering::Relaxed);
+            }
+        }
+    }
+
     /// Answers a `Tversion` once nothing runs any more: every fid is gone, the session begins
     /// anew.
     pub(super) fn answer_version(&mut self, receiver: &mut T::Receiver, transport: &T) {

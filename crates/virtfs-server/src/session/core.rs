@@ -249,7 +249,7 @@ impl<T: Transport> Core<T> {
     pub(super) fn finish(&mut self, done: Done<T::Exchange>, head: &[u8], transport: &T) {
         let Done {
             mut work,
-            answered,
+            interrupted,
             state,
         } = done;
         self.running -= 1;
@@ -270,7 +270,7 @@ impl<T: Transport> Core<T> {
             None => self.abandon(&work),
         }
         let operands = std::mem::replace(&mut work.operands, [const { Operand::None }; 2]);
-        if answered && !dropped {
+        if !(dropped || interrupted && !flushes.is_empty()) {
             transport.reply(work.exchange, head);
         } else {
             transport.discard(work.exchange);

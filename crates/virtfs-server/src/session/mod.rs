@@ -84,17 +84,6 @@ impl<T: Transport> Session<T> {
         Ok(session)
     }
 
-    /// Waits until the session has ended and holds nothing any more.
-    pub fn wait(&self) {
-        let mut core = self.lock();
-        while !core.over {
-            core = self
-                .ended
-                .wait(core)
-                .unwrap_or_else(PoisonError::into_inner);
-        }
-    }
-
     fn spawn(self: &Arc<Self>) -> std::io::Result<()> {
         let session = self.clone();
         let run = move || {
@@ -296,6 +285,12 @@ impl<T: Transport> Session<T> {
         self.shared.sentinel.wake();
     }
 
+    /// Interrupts what runs; it is answered even so.
+    pub fn interrupt(&self) {
+        self.lock().interrupt_all();
+        self.shared.sentinel.wake();
+    }
+
     /// Ends the session: what runs is interrupted, what waits is dropped.
     pub fn abort(&self) {
         self.lock().close(&self.transport);
@@ -331,7 +326,22 @@ impl<T: Transport> Watched for Session<T> {
         Session::abort(self);
     }
 
-    fn wait(&self) {
-        Session::wait(self);
+    fn interrupt(&self) {
+        Session::interrupt(self);
+    }
+
+    fn wait(&self, patience: Option<Duration>) -> bool {
+        let core = self.lock();
+        let unfinished = |core: &mut Core<T>| !core.over;
+        match patience {
+            None => {
+                drop(self.ended.wait_while(core, unfinished));
+                true
+            }
+            Some(patience) => {
+                let waited = self.ended.wait_timeout_while(core, patience, unfinished);
+                !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
+            }
+        }
     }
 }

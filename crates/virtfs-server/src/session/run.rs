@@ -32,8 +32,8 @@ pub(crate) struct Scratch {
 /// A request that ran.
 pub(super) struct Done<E> {
     pub(super) work: Work<E>,
-    /// Whether there is a reply: none to a request that was flushed in time.
-    pub(super) answered: bool,
+    /// It ended because it was interrupted: if it was flushed, there is no reply.
+    pub(super) interrupted: bool,
     /// The state of the fid that it made or changed.
     pub(super) state: Option<Arc<Fid>>,
 }
@@ -109,7 +109,7 @@ impl<T: Transport> Session<T> {
         });
         call.thread.store(0, Ordering::Relaxed);
 
-        let flushed = call.cancelled.load(Ordering::Relaxed);
+        let cancelled = call.cancelled.load(Ordering::Relaxed);
         if let Err(errno) = &outcome {
             report(self.id, work.kind, *errno);
         }
@@ -117,7 +117,7 @@ impl<T: Transport> Session<T> {
             .as_ref()
             .map(|outcome| &outcome.answer)
             .map_err(|errno| *errno);
-        let answered = !(flushed && matches!(answer, Err(Errno::EINTR)));
+        let interrupted = cancelled && matches!(answer, Err(Errno::EINTR));
         let wire = dialect.unwrap_or(Dialect::L);
         scratch.length = raise(work.kind, work.tag, wire, answer, &mut scratch.head);
         let payload = match answer {
@@ -132,7 +132,7 @@ impl<T: Transport> Session<T> {
         let state = outcome.ok().and_then(|outcome| outcome.state);
         Done {
             work,
-            answered,
+            interrupted,
             state,
         }
     }

@@ -3,9 +3,10 @@
 //! sequential model of fids ([`Model`]), and seeded random numbers ([`Rng`]).
 //!
 //! No wait is unbounded: a server that does not answer fails the test after [`PATIENCE`].
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 mod calls;
+mod counted;
 mod fds;
 mod frames;
 mod hooked;
@@ -15,8 +16,10 @@ mod raw;
 mod rng;
 mod sample;
 mod served;
+pub mod virtio;
 
 pub use calls::{Entry, Lock, SetAttr};
+pub use counted::{Counted, Payloads};
 pub use fds::{descriptors, wait_for_descriptors};
 pub use frames::{Frames, frame, frame_with};
 pub use hooked::Hooked;

@@ -1,7 +1,7 @@
 //! The protocol suite, over every transport and every backend in this process. The program's own
 //! standard streams are in `crates/virtfs/tests/protocol.rs`.
 
-use virtfs_tests::protocol::{Backend, Has, left_out, transports};
+use virtfs_tests::protocol::{Backend, Has, left_out, transports, virtqueue};
 
 virtfs_tests::protocol_suite! {
     transports {
@@ -10,12 +10,30 @@ virtfs_tests::protocol_suite! {
         socketpair => transports::socketpair,
         pipes => transports::pipes,
         unordered => transports::unordered,
+        virtqueue_split => virtqueue::split,
+        virtqueue_indirect => virtqueue::indirect,
     }
     backends {
         memory => Backend::memory,
         passthrough => Backend::passthrough,
         none => Backend::none,
         synth => Backend::synth,
+    }
+}
+
+/// What is about the way alone needs no other backend.
+mod more_ways {
+    use super::*;
+
+    virtfs_tests::protocol_suite! {
+        transports {
+            virtqueue_bytes => virtqueue::bytes,
+            vhost_user => virtqueue::vhost_user,
+        }
+        backends {
+            memory => Backend::memory,
+            synth => Backend::synth,
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Why the program could not do what was asked, in words for the one who asked.
 
-use std::fmt::Display;
+use std::fmt::{self, Display};
 use std::io::{self, Write};
 use std::process::ExitCode;
 
@@ -41,6 +41,12 @@ impl Failure {
         // With nobody to tell, the status still says it.
         let _ = writeln!(io::stderr(), "virtfs: error: {}", self.message);
         ExitCode::from(self.status)
+    }
+}
+
+impl Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
     }
 }
 

@@ -30,6 +30,12 @@ impl Signals {
         sys::signal_fd(&ENDING).map(Self)
     }
 
+    /// SIGTERM alone, in a process that was forked after [`Signals::block`]. Ctrl-C reaches all
+    /// processes of a terminal, and the first of them tells the others.
+    pub(crate) fn sigterm() -> io::Result<Self> {
+        sys::signal_fd(&[libc::SIGTERM]).map(Self)
+    }
+
     /// Waits for the next one; its number.
     pub(crate) fn wait(&self) -> io::Result<c_int> {
         loop {

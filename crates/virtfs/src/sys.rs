@@ -1,7 +1,7 @@
-//! The calls that need `unsafe`: inherited descriptors, signals, fork, the calendar.
+//! The calls that need `unsafe`: inherited descriptors, signals, fork, groups, the calendar.
 #![allow(unsafe_code)]
 
-use std::ffi::c_int;
+use std::ffi::{CStr, c_int};
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
@@ -83,21 +83,22 @@ pub(crate) fn interrupt(thread: Pid) {
     };
 }
 
-/// Starts a process that runs `child` and ends with status 0. It keeps none of the descriptors
-/// but these. To be called while the process has one thread.
-pub(crate) fn fork(keep: &[BorrowedFd<'_>], child: impl FnOnce()) -> io::Result<Pid> {
+/// Starts a process that runs `child` and ends with the status that it returns. It keeps none of
+/// the descriptors but these. To be called while the process has one thread.
+pub(crate) fn fork(keep: &[BorrowedFd<'_>], child: impl FnOnce() -> u8) -> io::Result<Pid> {
     // SAFETY: with one thread, nothing that the child uses can be in the hands of a thread that
     // the child does not have.
     let pid = checked(unsafe { libc::fork() })?;
     if let Some(pid) = Pid::from_raw(pid) {
         return Ok(pid);
     }
-    if close_others(keep).is_ok() {
+    let status = match close_others(keep) {
         // An unwinding child would go on as a second parent.
-        let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(child));
-    }
+        Ok(()) => std::panic::catch_unwind(std::panic::AssertUnwindSafe(child)).unwrap_or(1),
+        Err(_) => 1,
+    };
     // SAFETY: _exit is always allowed.
-    unsafe { libc::_exit(0) }
+    unsafe { libc::_exit(status.into()) }
 }
 
 /// Closes all descriptors but these.
@@ -120,6 +121,28 @@ fn close_range(first: u32, last: u32) -> io::Result<()> {
     match unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) } {
         0 => Ok(()),
         _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// The number of a group, by its name; none if there is no such group.
+pub(crate) fn group_id(name: &CStr) -> io::Result<Option<u32>> {
+    // Groups with many members are asked for again with more room.
+    let mut room = vec![0; 1 << 12];
+    loop {
+        // SAFETY: all zeros is a valid group: null pointers and a number.
+        let mut group: libc::group = unsafe { MaybeUninit::zeroed().assume_init() };
+        let mut found = ptr::null_mut();
+        // SAFETY: all live for the call, and the length is that of the room.
+        let error = unsafe {
+            let (text, length) = (room.as_mut_ptr(), room.len());
+            libc::getgrnam_r(name.as_ptr(), &mut group, text, length, &mut found)
+        };
+        match error {
+            0 => return Ok((!found.is_null()).then_some(group.gr_gid)),
+            libc::ERANGE if room.len() < 1 << 24 => room.resize(2 * room.len(), 0),
+            libc::ENOENT | libc::ESRCH => return Ok(None),
+            error => return Err(io::Error::from_raw_os_error(error)),
+        }
     }
 }
 

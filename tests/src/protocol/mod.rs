@@ -16,6 +16,7 @@ mod sample;
 mod site;
 mod suite;
 pub mod transports;
+pub mod virtqueue;
 
 pub use backend::Backend;
 pub use has::Has;

@@ -114,7 +114,8 @@ pub fn stdio(command: impl Fn() -> Command + Send + Sync + 'static) -> Endpoint 
     Endpoint::new(move |options| Client::spawn(command(), options))
 }
 
-fn in_process(
+/// A server of this process, to which `connect` connects.
+pub(super) fn in_process(
     backend: &Backend,
     connect: impl Fn(&Server, &Options) -> Result<Client> + Send + Sync + 'static,
 ) -> Endpoint {

@@ -14,7 +14,7 @@ use self::client::{
 
 pub(crate) use self::address::Address;
 pub(crate) use self::serve::ServeArgs;
-pub(crate) use self::values::{Model, SandboxMode};
+pub(crate) use self::values::{DeviceSpec, Model, SandboxMode};
 
 /// Shares directories of this host with virtual machines and other hosts over 9P, and works with
 /// what such servers share.
@@ -30,6 +30,8 @@ const AFTER_HELP: &str = "\
 Start here:
   virtfs serve --shared-dir ./tree --listen tcp:127.0.0.1:5640
 serves the directory and prints the command that mounts it in Linux.
+  virtfs serve --shared-dir ./tree --socket-path /run/user/1000/vm.sock
+makes it a virtio-9p device and prints the lines that attach it to a virtual machine.
   virtfs ls -l tcp:127.0.0.1:5640
 lists it, from any host that reaches the address.
 'virtfs serve --help' explains every choice, and so does each command's --help.";

@@ -1,18 +1,19 @@
 //! The flags of `virtfs serve`.
 
+use std::os::fd::RawFd;
 use std::path::PathBuf;
 
 use clap::Args;
 use clap::builder::{OsStringValueParser, TypedValueParser};
 
 use super::Address;
-use super::values::{ExportSpec, LogLevel, Model, SandboxMode, msize};
+use super::values::{DeviceSpec, ExportSpec, LogLevel, Model, SandboxMode, msize};
 
-/// Serve directories to any 9P client, such as the Linux kernel.
+/// Serve directories to virtual machines and to any 9P client, such as the Linux kernel.
 ///
-/// The program prints, for each address, the command that mounts the directory there, and serves
-/// until it gets SIGTERM or Ctrl-C; then it finishes what it is doing and ends. A second signal
-/// ends it at once.
+/// The program prints, for each address, the command that mounts the directory there, and for each
+/// device the lines that attach it to a virtual machine. It serves until it gets SIGTERM or Ctrl-C;
+/// then it finishes what it is doing and ends. A second signal ends it at once.
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES)]
 pub(crate) struct ServeArgs {
@@ -32,8 +33,8 @@ pub(crate) struct ServeArgs {
 
     /// Where clients connect: unix:PATH, tcp:HOST:PORT, fd:N or stdio. May be given several times.
     ///
-    /// unix:PATH      a socket that only the user who runs the server can connect to. The right
-    ///                choice on one host.
+    /// unix:PATH      a socket that only the user who runs the server can connect to (see also
+    ///                --socket-group). The right choice on one host.
     /// tcp:HOST:PORT  port 0 takes a free port; IPv6 addresses stand in brackets. On loopback
     ///                every user of this host can connect. See also --unauthenticated-tcp.
     /// fd:N           an inherited descriptor: a listening socket, or the connection itself.
@@ -41,6 +42,48 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "ADDRESS", verbatim_doc_comment)]
     #[arg(value_parser = OsStringValueParser::new().try_map(Address::parse))]
     pub(crate) listen: Vec<Address>,
+
+    /// Be a virtio-9p device of a virtual machine: the vhost-user socket that the VMM connects to.
+    ///
+    /// QEMU 10.2, Cloud Hypervisor 52, crosvm, OpenVMM, libkrun and User-Mode Linux can attach it.
+    /// One VMM is served at a time, by a process of its own; when it has gone, the next one is.
+    #[arg(long, value_name = "SOCK", help_heading = DEVICES, conflicts_with = "fd")]
+    pub(crate) socket_path: Option<PathBuf>,
+
+    /// The device's socket as an inherited descriptor: a Unix socket that listens.
+    #[arg(long, value_name = "N", help_heading = DEVICES)]
+    #[arg(value_parser = clap::value_parser!(i32).range(3..))]
+    pub(crate) fd: Option<RawFd>,
+
+    /// The mount tag of the device of --socket-path or --fd: the guest mounts it by this name.
+    ///
+    /// From 1 to 254 bytes. Without this flag: virtfs.
+    #[arg(long, value_name = "TAG", help_heading = DEVICES)]
+    pub(crate) tag: Option<String>,
+
+    /// One more device, with a socket and a mount tag of its own. May be given several times.
+    ///
+    /// With 'export=NAME' it serves that export alone, and else all of them, as other listeners do.
+    #[arg(long, value_name = "SOCK,tag=TAG[,export=NAME]", help_heading = DEVICES)]
+    #[arg(value_parser = OsStringValueParser::new().try_map(DeviceSpec::parse))]
+    pub(crate) vhost_user: Vec<DeviceSpec>,
+
+    /// End when the VMM has gone, instead of waiting for the next.
+    ///
+    /// With several devices: each ends with its VMM. The server ends with the last of them, unless
+    /// it listens for other clients too.
+    #[arg(long, help_heading = DEVICES)]
+    pub(crate) once: bool,
+
+    /// Print what the device can do, as JSON for management software, and end.
+    #[arg(long, help_heading = DEVICES)]
+    pub(crate) print_capabilities: bool,
+
+    /// Let this group, too, connect to the Unix sockets that the server makes.
+    ///
+    /// Its name or number. Whoever can connect can act as any user on the files that are served.
+    #[arg(long, value_name = "GROUP")]
+    pub(crate) socket_group: Option<String>,
 
     /// Who owns, on the host, what clients create.
     ///
@@ -82,8 +125,14 @@ pub(crate) struct ServeArgs {
     pub(crate) rlimit_nofile: Option<u64>,
 }
 
+const DEVICES: &str = "Virtual machines";
+
 const EXAMPLES: &str = "\
 Examples:
+  A virtio-9p device for a virtual machine; the server prints the VMM's whole line:
+    virtfs serve --shared-dir ./tree --socket-path /run/vm.sock --tag tree
+    mount -t 9p -o trans=virtio,version=9p2000.L,msize=512000 tree /mnt      (in the guest)
+
   A directory for programs and guests of this host:
     virtfs serve --shared-dir ./tree --listen tcp:127.0.0.1:5640
     mount -t 9p -o trans=tcp,port=5640,version=9p2000.L,msize=1048576 127.0.0.1 /mnt
@@ -98,5 +147,6 @@ Examples:
         --listen unix:/run/tree.sock
     mount -t 9p -o trans=unix,version=9p2000.L,msize=1048576,aname=src /run/tree.sock /mnt
 
-Exit status: 0 after a signal or when the only client hung up, 1 on failure, 2 if the command
-line makes no sense, 128 + n when a second signal n ended the server at once.";
+Exit status: 0 after a signal or when the only client hung up, 1 on failure (with --once also if
+the VMM broke the protocol), 2 if the command line makes no sense, 128 + n when a second signal n
+ended the server at once.";

@@ -37,7 +37,7 @@ pub(crate) enum LogLevel {
     Error,
     /// What is likely not as intended
     Warn,
-    /// How the server is set up, and what clients should do better
+    /// How the server is set up, VMMs that come and go, and what clients should do better
     Info,
     /// Each connection and each refused request
     Debug,
@@ -93,6 +93,47 @@ impl ExportSpec {
     }
 }
 
+/// A vhost-user device: `SOCK,tag=TAG[,export=NAME]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct DeviceSpec {
+    pub(crate) path: PathBuf,
+    pub(crate) tag: String,
+    /// The only export that the device serves; `None`: all.
+    pub(crate) export: Option<String>,
+}
+
+impl DeviceSpec {
+    /// Reads what was typed. The path ends at the first ",tag=" or ",export=".
+    pub(crate) fn parse(text: OsString) -> Result<Self, String> {
+        const FORM: &str = "a device is SOCK,tag=TAG or SOCK,tag=TAG,export=NAME";
+        let bytes = text.as_bytes();
+        let is_key = |rest: &[u8]| rest.starts_with(b",tag=") || rest.starts_with(b",export=");
+        let end = (0..bytes.len()).find(|at| bytes.get(*at..).is_some_and(is_key));
+        let (path, rest) = bytes.split_at_checked(end.ok_or(FORM)?).ok_or(FORM)?;
+        if path.is_empty() {
+            return Err("the path of the socket is missing, as in /run/vm.sock,tag=home".into());
+        }
+        let (mut tag, mut export) = (None, None);
+        let rest = std::str::from_utf8(rest).map_err(|_| "the tag is not UTF-8")?;
+        for pair in rest.split(',').skip(1) {
+            let (key, value) = pair.split_once('=').ok_or(FORM)?;
+            let known = match key {
+                "tag" => &mut tag,
+                "export" => &mut export,
+                _ => return Err(format!("there is no '{key}=': {FORM}")),
+            };
+            if known.replace(value.to_owned()).is_some() {
+                return Err(format!("'{key}=' is given twice"));
+            }
+        }
+        Ok(Self {
+            path: OsStr::from_bytes(path).into(),
+            tag: tag.ok_or("the device's tag is missing, as in /run/vm.sock,tag=home")?,
+            export,
+        })
+    }
+}
+
 /// The smallest msize that clients may be held to, and the largest: one request and its reply
 /// must fit several times into what a session may have in flight.
 const MSIZE: std::ops::RangeInclusive<u32> = 4096..=16 << 20;
@@ -130,6 +171,30 @@ mod tests {
         assert_eq!(seconds("0"), Ok(Duration::ZERO));
         for wrong in ["-1", "", "x", "inf", "nan", "1s"] {
             assert!(seconds(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_device_has_a_path_and_a_tag_and_perhaps_one_export() {
+        let parse = |text: &str| DeviceSpec::parse(text.into());
+        let spec = parse("/run/a,b=c.sock,tag=home").unwrap();
+        assert_eq!(spec.path, PathBuf::from("/run/a,b=c.sock"));
+        assert_eq!((spec.tag.as_str(), spec.export), ("home", None));
+        let spec = parse("rel.sock,export=src,tag=a=b").unwrap();
+        assert_eq!(
+            (spec.tag.as_str(), spec.export.as_deref()),
+            ("a=b", Some("src"))
+        );
+        for wrong in [
+            "",
+            "/run/a.sock",
+            "/run/a.sock,export=src",
+            ",tag=home",
+            "/run/a.sock,tag=a,tag=b",
+            "/run/a.sock,tag=a,ro",
+            "/run/a.sock,tag=a,mode=b",
+        ] {
+            assert!(parse(wrong).is_err(), "{wrong}");
         }
     }
 

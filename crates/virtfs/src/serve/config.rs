@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use tracing::level_filters::LevelFilter;
 use virtfs_local::SecurityModel;
 
+use super::vmm::DeviceConfig;
 use crate::cli::{Address, Model, SandboxMode, ServeArgs};
 use crate::failure::Failure;
 
@@ -14,8 +15,14 @@ use crate::failure::Failure;
 pub(super) struct Config {
     /// At least one; the first is also what clients reach who name none.
     pub(super) exports: Vec<ExportConfig>,
-    /// At least one.
+    /// Where clients connect.
     pub(super) listen: Vec<Address>,
+    /// Where VMMs connect. There is a device or an address, at least.
+    pub(super) devices: Vec<DeviceConfig>,
+    /// Each device ends with its VMM.
+    pub(super) once: bool,
+    /// Who may connect to the Unix sockets beside this user.
+    pub(super) socket_group: Option<String>,
     pub(super) model: SecurityModel,
     pub(super) msize: u32,
     pub(super) log_level: LevelFilter,
@@ -38,7 +45,8 @@ nothing to serve: name a directory, as in
   virtfs serve --shared-dir ./tree --listen tcp:127.0.0.1:5640";
 
 const NOWHERE_TO_LISTEN: &str = "\
-nowhere to listen: say where clients connect with --listen, for example
+nowhere to listen: say where clients connect, for example
+  --socket-path /run/tree.sock     a virtual machine, as a virtio-9p device (vhost-user)
   --listen unix:/run/tree.sock     programs and guests of this host that you run
   --listen tcp:127.0.0.1:5640      any program of this host; QEMU guests with '-netdev user'
   --listen stdio                   the program that starts the server";
@@ -46,21 +54,22 @@ nowhere to listen: say where clients connect with --listen, for example
 impl Config {
     /// What the arguments mean, for root or for another user.
     pub(super) fn new(args: ServeArgs, is_root: bool) -> Result<Self, Failure> {
-        let shared = args.shared_dir.map(|dir| ExportConfig {
+        let shared = args.shared_dir.clone().map(|dir| ExportConfig {
             name: None,
             dir,
             readonly: args.readonly,
         });
-        let named = args.export.into_iter().map(|spec| ExportConfig {
-            name: Some(spec.name),
-            dir: spec.dir,
+        let named = args.export.iter().map(|spec| ExportConfig {
+            name: Some(spec.name.clone()),
+            dir: spec.dir.clone(),
             readonly: args.readonly || spec.readonly,
         });
         let exports: Vec<_> = shared.into_iter().chain(named).collect();
         if exports.is_empty() {
             return Err(Failure::usage(NOTHING_TO_SERVE));
         }
-        if args.listen.is_empty() {
+        let devices = DeviceConfig::all(&args, &exports)?;
+        if args.listen.is_empty() && devices.is_empty() {
             return Err(Failure::usage(NOWHERE_TO_LISTEN));
         }
         let mut names = HashSet::new();
@@ -74,6 +83,19 @@ impl Config {
         if let Some(address) = listen.find(|address| !addresses.insert(address.clone())) {
             return Err(Failure::usage(format!("--listen {address} is given twice")));
         }
+        if let Some(number) = args.fd.filter(|fd| args.listen.contains(&Address::Fd(*fd))) {
+            return Err(Failure::usage(format!(
+                "--listen fd:{number} and --fd {number} are the same descriptor"
+            )));
+        }
+        let makes_sockets = devices.iter().any(|device| device.fd().is_none())
+            || args.listen.iter().any(|at| matches!(at, Address::Unix(_)));
+        if args.socket_group.is_some() && !makes_sockets {
+            return Err(Failure::usage(
+                "--socket-group has no socket to give: it is for --socket-path, --vhost-user and \
+                 --listen unix:PATH",
+            ));
+        }
         let default_model = match is_root {
             true => Model::Passthrough,
             false => Model::None,
@@ -81,6 +103,9 @@ impl Config {
         Ok(Self {
             exports,
             listen: args.listen,
+            devices,
+            once: args.once,
+            socket_group: args.socket_group,
             model: match args.security_model.unwrap_or(default_model) {
                 Model::Passthrough => SecurityModel::Passthrough,
                 Model::None => SecurityModel::None,
@@ -136,12 +161,35 @@ mod tests {
     }
 
     #[test]
+    fn a_device_has_a_tag_and_all_exports_or_one() {
+        let flags = "--shared-dir /s --export a=/a";
+        let seen = config(&format!("{flags} --socket-path x"), true).unwrap();
+        assert_eq!(seen.devices[0].tag.as_bytes(), b"virtfs");
+        assert_eq!(seen.devices[0].export, None);
+        let flags = format!("{flags} --fd 3 --tag t --vhost-user y,tag=u,export=a");
+        let seen = config(&flags, true).unwrap();
+        assert_eq!(seen.devices[0].fd(), Some(3));
+        assert_eq!(seen.devices[0].tag.as_bytes(), b"t");
+        assert_eq!(seen.devices[1].tag.as_bytes(), b"u");
+        assert_eq!(seen.devices[1].export, Some(1));
+    }
+
+    #[test]
     fn what_makes_no_sense_is_refused() {
+        let long = format!("--shared-dir /s --socket-path x --tag {}", "t".repeat(255));
+        assert!(config(&long, true).is_err());
         for flags in [
             "--listen stdio",
             "--shared-dir /s",
             "--export a=/a --export a=/b --listen stdio",
             "--shared-dir /s --listen stdio --listen stdio",
+            "--shared-dir /s --listen stdio --tag t",
+            "--shared-dir /s --listen stdio --once",
+            "--shared-dir /s --listen stdio --socket-group 0",
+            "--shared-dir /s --listen fd:3 --fd 3",
+            "--shared-dir /s --fd 3 --socket-group 0",
+            "--shared-dir /s --socket-path x --vhost-user x,tag=t",
+            "--shared-dir /s --vhost-user x,tag=t,export=a",
         ] {
             assert!(config(flags, true).is_err(), "{flags}");
         }

@@ -57,7 +57,7 @@ impl Drop for Keeper {
 }
 
 /// What the process does.
-fn keep_until(ended: &OwnedFd, files: &[SocketFile]) {
+fn keep_until(ended: &OwnedFd, files: &[SocketFile]) -> u8 {
     // The terminal's signals reach it too, but it must outlive the server.
     let _ = sys::block_signals(&[libc::SIGHUP, libc::SIGQUIT]);
     let _ = rustix::thread::set_name(c"virtfs-sockets");
@@ -68,4 +68,5 @@ fn keep_until(ended: &OwnedFd, files: &[SocketFile]) {
         Ok(1..) | Err(rustix::io::Errno::INTR)
     ) {}
     files.iter().for_each(SocketFile::remove);
+    0
 }

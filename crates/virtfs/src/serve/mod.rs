@@ -1,10 +1,12 @@
-//! `virtfs serve`: from the configuration to a server that runs, and its end.
+//! `virtfs serve`: from the configuration to servers that run, and their end.
 //!
 //! The order of the start matters: what was inherited is taken over before anything is opened;
 //! everything that has a path is opened before the sandbox; the sandbox is entered before the
-//! first thread is started, because it belongs to threads.
+//! processes of devices are forked, so that they are in it; and they are forked before the first
+//! thread is started.
 
 mod accept;
+mod clients;
 mod config;
 mod descriptors;
 mod event;
@@ -13,24 +15,26 @@ mod hints;
 mod interrupter;
 mod keeper;
 mod listen;
+mod plan;
 mod sandbox;
+mod vmm;
 
 use std::io::{self, Write};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tracing::{debug, info, warn};
-use virtfs_local::{Containment, LocalFs, Options, SecurityModel};
-use virtfs_server::{Export, Limits, Server};
+use virtfs_server::Server;
 
 use self::accept::Acceptors;
 use self::config::Config;
 use self::descriptors::Shares;
-use self::event::Event;
+use self::event::{Event, LastOne};
 use self::export::OpenExport;
-use self::interrupter::SignalInterrupter;
 use self::keeper::Keeper;
 use self::listen::{Kind, Source};
+use self::plan::Plan;
+use self::vmm::{Device, Devices, Watched};
 use crate::cli::{Address, ServeArgs};
 use crate::failure::{Doing, Failure};
 use crate::log;
@@ -41,6 +45,10 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Serves until told to stop, or until the only clients that there can be have hung up.
 pub(crate) fn run(args: ServeArgs) -> Result<(), Failure> {
+    if args.print_capabilities {
+        let text = virtfs_device::vhost_user::capabilities();
+        return writeln!(io::stdout(), "{text}").doing(|| "standard output");
+    }
     let config = Config::new(args, rustix::process::geteuid().is_root())?;
     let inherited = listen::inherit(&config)?;
     let signals = Signals::block().doing(|| "signals cannot be set up")?;
@@ -53,122 +61,134 @@ pub(crate) fn run(args: ServeArgs) -> Result<(), Failure> {
     let _keeper = Keeper::start(bound.socket_files)?;
 
     let landlock = sandbox::enter(config.sandbox, config.model, &exports)?;
-    let hints = hints::mount_commands(&bound.sources, &exports, config.msize);
-    let server = start_server(
-        &config,
-        exports,
-        Shares::of(limit, config.exports.len()),
-        landlock,
-    )?;
-    announce(&config, &bound.sources, &hints);
-    let acceptors =
-        Acceptors::start(&server, bound.sources).doing(|| "threads cannot be started")?;
+    let plan = |exports| Plan::new(&config, Shares::of(limit, exports), landlock);
+    let all = plan(exports.len());
+    info!("{}", all.describe());
+    let devices = Device::all(&config, &bound.devices, &exports, plan);
+    let processes = Devices::start(&devices)?;
+    let announcement = Announcement::new(&config, &bound.sources, &devices, &exports);
+    // A device that has ended refuses VMMs.
+    drop(bound.devices);
+
+    let over = Arc::new(Event::new().doing(|| "the end cannot be waited for")?);
+    let last = LastOne::tells(&over);
+    // From here on there are threads.
+    let server = match bound.sources.is_empty() {
+        true => None,
+        false => Some(all.start(exports)?),
+    };
+    let devices = processes
+        .watch(&last)
+        .doing(|| "threads cannot be started")?;
+    announcement.tell();
+    let acceptors = server
+        .as_ref()
+        .map(|s| Acceptors::start(s, bound.sources, &last));
+    let acceptors = acceptors
+        .transpose()
+        .doing(|| "threads cannot be started")?;
+    drop(last);
     let first = signals
-        .wait_for(acceptors.finished())
+        .wait_for(&over)
         .doing(|| "signals cannot be waited for")?;
-    if let First::Signal(_) = first {
+    let told = matches!(first, First::Signal(_));
+    if told {
         info!("finishing what clients have asked for; a second signal ends it at once");
     }
-    acceptors.stop();
-    shut_down(server, &signals)
-}
-
-fn start_server(
-    config: &Config,
-    exports: Vec<OpenExport>,
-    shares: Shares,
-    landlock: bool,
-) -> Result<Server, Failure> {
-    let model = match config.model {
-        SecurityModel::Passthrough => "passthrough",
-        SecurityModel::None => "none",
-    };
-    info!(
-        "security model {model}; {} sessions, msize {} at most",
-        shares.sessions, config.msize
-    );
-    let interrupter = SignalInterrupter::new().doing(|| "signals cannot be set up")?;
-    let mut builder = Server::builder()
-        .limits(limits(config, shares))
-        .interrupter(interrupter);
-    // Landlock knows the exports together. With two that can be written it would not notice when
-    // the host moves a directory from one to the other.
-    let landlock = landlock && exports.iter().filter(|export| !export.readonly).count() == 1;
-    for export in exports {
-        let options = Options {
-            model: config.model,
-            readonly: export.readonly,
-            containment: match landlock && !export.readonly {
-                true => Containment::Landlock,
-                false => Containment::Verify,
-            },
-            max_nodes_open: shares.nodes,
-            max_files_open: shares.files,
-        };
-        let name = String::from_utf8_lossy(&export.name).into_owned();
-        let fs = LocalFs::new(export.dir, options).doing(|| format!("cannot serve {name}"))?;
-        let export = Export::new(export.name, Arc::new(fs)).readonly(export.readonly);
-        builder = builder.export(export);
+    if let Some(acceptors) = acceptors {
+        acceptors.stop();
     }
-    builder.build().doing(|| "threads cannot be started")
-}
-
-/// Files that all clients together may have open: far more than there are descriptors.
-const OPEN_FILES: usize = 1 << 18;
-
-fn limits(config: &Config, shares: Shares) -> Limits {
-    let mut limits = Limits::default();
-    limits.msize = config.msize;
-    limits.sessions = shares.sessions;
-    // The exports keep to their descriptors by themselves; this bounds memory.
-    limits.open_files = OPEN_FILES;
-    limits.request_bytes = limits.request_bytes.max(4 * config.msize as usize);
-    limits
-}
-
-/// Tells where clients connect (standard error) and how to mount it (standard output, unless
-/// that is a connection). Programs read this, so it does not depend on the log's level.
-fn announce(config: &Config, sources: &[Source], hints: &str) {
-    let mut addresses = String::new();
-    for source in sources {
-        addresses += match source.kind {
-            Kind::Listener { .. } => "listening on ",
-            Kind::Socket(_) | Kind::Pair(..) => "serving one session on ",
-        };
-        addresses += &source.name;
-        addresses += "\n";
+    match shut_down(server, devices, &signals)? {
+        true => Ok(()),
+        false if told => Ok(()),
+        // The process of the device has told why.
+        false => Err(Failure::told()),
     }
-    // With nobody to tell, serving is still right.
-    if config.listen.contains(&Address::Stdio) {
-        warn!("standard output is a 9P connection: the mount commands are told here");
-        let _ = io::stderr().write_all(hints.as_bytes());
-    } else {
-        let mut stdout = io::stdout().lock();
-        let _ = stdout
-            .write_all(hints.as_bytes())
-            .and_then(|()| stdout.flush());
-    }
-    let _ = io::stderr().write_all(addresses.as_bytes());
 }
 
-/// Answers what has arrived, and ends all sessions. A signal ends the process at once.
-fn shut_down(server: Server, signals: &Signals) -> Result<(), Failure> {
-    let ended = Arc::new(Event::new().doing(|| "the end cannot be waited for")?);
-    let told = ended.clone();
+/// What is told when the program is ready.
+struct Announcement {
+    /// Standard error: where clients connect.
+    addresses: String,
+    /// Standard output, unless that is a connection: what to type there.
+    hints: String,
+    stdout_is_taken: bool,
+}
+
+impl Announcement {
+    fn new(
+        config: &Config,
+        sources: &[Source],
+        devices: &[Device<'_>],
+        exports: &[OpenExport],
+    ) -> Self {
+        let mut addresses = String::new();
+        for source in sources {
+            addresses += match source.kind {
+                Kind::Listener { .. } => "listening on ",
+                Kind::Socket(_) | Kind::Pair(..) => "serving one session on ",
+            };
+            addresses += &source.name;
+            addresses += "\n";
+        }
+        for device in devices {
+            addresses += &device.announcement();
+            addresses += "\n";
+        }
+        let mut hints = hints::vmm_lines(devices, config.msize);
+        hints += &hints::mount_commands(sources, exports, config.msize);
+        if !hints.is_empty() {
+            hints += hints::notes();
+        }
+        Self {
+            addresses,
+            hints,
+            stdout_is_taken: config.listen.contains(&Address::Stdio),
+        }
+    }
+
+    /// Programs read this, so it does not depend on the log's level. With nobody to tell, serving
+    /// is still right.
+    fn tell(self) {
+        if self.stdout_is_taken {
+            warn!("standard output is a 9P connection: the mount commands are told here");
+            let _ = io::stderr().write_all(self.hints.as_bytes());
+        } else {
+            let mut stdout = io::stdout().lock();
+            let _ = stdout
+                .write_all(self.hints.as_bytes())
+                .and_then(|()| stdout.flush());
+        }
+        let _ = io::stderr().write_all(self.addresses.as_bytes());
+    }
+}
+
+/// Answers what has arrived, and ends all sessions and processes. A signal ends everything at once.
+/// Whether all devices ended well.
+fn shut_down(
+    server: Option<Server>,
+    mut devices: Watched,
+    signals: &Signals,
+) -> Result<bool, Failure> {
+    let over = Arc::new(Event::new().doing(|| "the end cannot be waited for")?);
+    let told = over.clone();
+    devices.stop();
     let drain = move || {
-        if !server.shut_down(PATIENCE) {
+        if server.is_some_and(|server| !server.shut_down(PATIENCE)) {
             warn!("the host keeps some requests: they are left behind");
         }
+        let well = devices.wait();
         told.tell();
+        well
     };
-    std::thread::Builder::new()
+    let drain = std::thread::Builder::new()
         .name("drain".into())
         .spawn(drain)
         .doing(|| "threads cannot be started")?;
-    match signals.wait_for(&ended) {
+    match signals.wait_for(&over) {
         Ok(First::Signal(signal)) => std::process::exit(128 + signal),
         Ok(First::Event) => debug!("all sessions have ended"),
         Err(error) => return Err(error).doing(|| "signals cannot be waited for"),
     }
-    Ok(())
+    Ok(drain.join().unwrap_or(false))
 }

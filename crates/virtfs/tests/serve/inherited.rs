@@ -12,15 +12,17 @@ use virtfs_tests::Raw;
 use crate::running::{Running, serve, tcp_client, unix, unix_client};
 
 /// Serves a directory with this descriptor as number 3.
-fn with_fd_3(dir: &Path, fd: OwnedFd) -> Command {
+pub(crate) fn on_fd_3(dir: &Path, fd: OwnedFd, flags: [&str; 2]) -> Command {
     let mut shell = Command::new("sh");
     shell.args(["-c", r#"exec "$0" "$@" 3<&0 0</dev/null"#]);
     shell.arg(env!("CARGO_BIN_EXE_virtfs"));
-    shell
-        .args(["serve", "--listen", "fd:3", "--shared-dir"])
-        .arg(dir);
+    shell.arg("serve").args(flags).arg("--shared-dir").arg(dir);
     shell.stdin(fd);
     shell
+}
+
+fn with_fd_3(dir: &Path, fd: OwnedFd) -> Command {
+    on_fd_3(dir, fd, ["--listen", "fd:3"])
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 
+use rustix::process::Pid;
 use virtfs_tests::Raw;
 use virtfs_tests::errno::{ENOENT, ESTALE};
 
@@ -59,8 +60,8 @@ fn work(client: &mut Raw, dir: &Path) {
     assert!(!dir.join("b").exists());
 }
 
-fn status_of_every_thread(server: &Running) -> Vec<String> {
-    let tasks = format!("/proc/{}/task", server.child.id());
+pub(crate) fn status_of_every_thread(process: Pid) -> Vec<String> {
+    let tasks = format!("/proc/{process}/task");
     let tasks = std::fs::read_dir(tasks)
         .unwrap()
         .map(|task| task.unwrap().path());
@@ -106,17 +107,21 @@ fn every_thread_has_only_the_privileges_it_needs() {
     let server = Running::listening(dir.path(), unix(&path));
     let mut client = unix_client(&path);
     client.mkdir(1, "made", 0o755).unwrap();
-    let threads = status_of_every_thread(&server);
+    let threads = status_of_every_thread(server.pid());
     assert!(threads.len() >= 3, "main, accept and session");
-    for status in threads {
-        assert_eq!(field(&status, "NoNewPrivs"), "1");
-        let set = |name| u64::from_str_radix(field(&status, name), 16).unwrap();
-        assert_eq!(set("CapEff") & !KEPT, 0, "{status}");
-        assert_eq!(set("CapPrm") & !KEPT, 0, "{status}");
-        assert_eq!((set("CapInh"), set("CapAmb")), (0, 0), "{status}");
-        if rustix::process::geteuid().is_root() {
-            assert_eq!(set("CapBnd"), 0, "{status}");
-        }
+    threads
+        .iter()
+        .for_each(|status| has_only_what_it_needs(status));
+}
+
+pub(crate) fn has_only_what_it_needs(status: &str) {
+    assert_eq!(field(status, "NoNewPrivs"), "1", "{status}");
+    let set = |name| u64::from_str_radix(field(status, name), 16).unwrap();
+    assert_eq!(set("CapEff") & !KEPT, 0, "{status}");
+    assert_eq!(set("CapPrm") & !KEPT, 0, "{status}");
+    assert_eq!((set("CapInh"), set("CapAmb")), (0, 0), "{status}");
+    if rustix::process::geteuid().is_root() {
+        assert_eq!(set("CapBnd"), 0, "{status}");
     }
 }
 
@@ -176,7 +181,7 @@ fn another_user_serves_a_directory_of_their_own() {
     let server = Running::start(&mut command);
     assert!(server.line("security model ").starts_with("none"));
     server.line("listening on ");
-    for status in status_of_every_thread(&server) {
+    for status in status_of_every_thread(server.pid()) {
         assert_eq!(field(&status, "NoNewPrivs"), "1");
     }
     let mut client = unix_client(&path);

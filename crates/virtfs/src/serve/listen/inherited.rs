@@ -7,19 +7,43 @@ use std::os::unix::ffi::OsStrExt;
 use rustix::fs::{CWD, FileType, Mode, OFlags, fcntl_getfl, fcntl_setfl, fstat, openat};
 use rustix::io::{Errno, fcntl_dupfd_cloexec};
 use rustix::net::sockopt::{socket_acceptconn, socket_type};
-use rustix::net::{SocketAddrAny, SocketAddrUnix, SocketType, getsockname};
+use rustix::net::{AddressFamily, SocketAddrAny, SocketAddrUnix, SocketType, getsockname};
 use rustix::stdio;
 
-use super::{Kind, Reach, Source, tcp};
+use super::{DeviceSocket, Kind, Reach, Source, tcp};
 use crate::cli::Address;
 use crate::failure::{Doing, Failure};
 use crate::sys;
 
 /// Takes over a descriptor. To be called before the process opens any, once for each number.
-pub(super) fn take(number: RawFd) -> Result<OwnedFd, Failure> {
+pub(super) fn take(name: &str, number: RawFd) -> Result<OwnedFd, Failure> {
     sys::inherited_fd(number).doing(|| {
-        let name = Address::Fd(number);
         format!("{name}: the program that starts virtfs does not pass on this descriptor")
+    })
+}
+
+/// A socket that VMMs connect to.
+pub(super) fn device(name: &str, fd: OwnedFd) -> Result<DeviceSocket, Failure> {
+    let refusal = || {
+        Failure::new(format!(
+            "{name}: it is not a Unix stream socket that listens; VMMs connect to a vhost-user \
+             device, so pass on a socket after bind() and listen()"
+        ))
+    };
+    let stat = fstat(&fd).doing(|| name)?;
+    if FileType::from_raw_mode(stat.st_mode) != FileType::Socket {
+        return Err(refusal());
+    }
+    let address = getsockname(&fd).doing(|| name)?;
+    let is_stream = socket_type(&fd).doing(|| name)? == SocketType::STREAM;
+    let listens = socket_acceptconn(&fd).doing(|| name)?;
+    if address.address_family() != AddressFamily::UNIX || !is_stream || !listens {
+        return Err(refusal());
+    }
+    set_blocking(&fd, false).doing(|| name)?;
+    Ok(DeviceSocket {
+        socket: fd,
+        path: unix_path(address),
     })
 }
 

@@ -1,12 +1,14 @@
-//! `unix:PATH`: a socket in the file system, which nobody else may connect to.
+//! `unix:PATH`: a socket in the file system, which only this user and perhaps a group may connect
+//! to.
 
 use std::ffi::{OsStr, OsString};
 use std::io;
-use std::os::fd::OwnedFd;
-use std::path::Path;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::path::{Path, PathBuf};
 
 use rustix::fs::{
-    AtFlags, CWD, FileType, Mode, OFlags, StatxFlags, openat, statat, statx, unlinkat,
+    AtFlags, CWD, FileType, Mode, OFlags, StatxFlags, chmod, chownat, openat, statat, statx,
+    unlinkat,
 };
 use rustix::io::Errno;
 use rustix::net::{
@@ -15,6 +17,7 @@ use rustix::net::{
 };
 use rustix::process::umask;
 
+use super::group::Group;
 use super::{Kind, Reach, Source};
 use crate::cli::Address;
 use crate::failure::{Failure, reason};
@@ -38,7 +41,8 @@ struct Identity {
 impl Identity {
     fn of(dir: &OwnedFd, name: &OsStr) -> Result<Self, Errno> {
         let wanted = StatxFlags::INO | StatxFlags::BTIME;
-        let stat = statx(dir, name, AtFlags::SYMLINK_NOFOLLOW, wanted)?;
+        let flags = AtFlags::SYMLINK_NOFOLLOW | AtFlags::EMPTY_PATH;
+        let stat = statx(dir, name, flags, wanted)?;
         let has_born = StatxFlags::from_bits_retain(stat.stx_mask).contains(StatxFlags::BTIME);
         let born = (stat.stx_btime.tv_sec, stat.stx_btime.tv_nsec);
         Ok(Self {
@@ -71,6 +75,22 @@ impl SocketFile {
         &self.dir
     }
 
+    /// Lets a group connect too.
+    fn give_to(&self, group: &Group) -> Result<(), Failure> {
+        // What was bound, whatever has its name by now.
+        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let given = openat(&self.dir, &self.name, flags, Mode::empty()).and_then(|socket| {
+            if Identity::of(&socket, OsStr::new(""))? != self.identity {
+                return Err(Errno::STALE);
+            }
+            chownat(&socket, c"", None, Some(group.id), AtFlags::EMPTY_PATH)?;
+            // A descriptor that is only a path has no fchmod.
+            let path = format!("/proc/self/fd/{}", socket.as_raw_fd());
+            chmod(path, Mode::from_raw_mode(0o660))
+        });
+        given.map_err(|errno| group.refusal(errno))
+    }
+
     /// Removes it, unless another file has taken its name.
     pub(in crate::serve) fn remove(&self) {
         if Identity::of(&self.dir, &self.name).is_ok_and(|now| now == self.identity) {
@@ -80,8 +100,19 @@ impl SocketFile {
     }
 }
 
-/// Binds a path, which may be that of a socket that no program listens at any more.
-pub(super) fn bind(path: &Path) -> Result<(Source, SocketFile), Failure> {
+/// A socket that was made, and listens.
+#[derive(Debug)]
+pub(in crate::serve) struct Made {
+    /// It does not block.
+    pub(in crate::serve) socket: OwnedFd,
+    pub(in crate::serve) file: SocketFile,
+    /// Where it is, from the root on.
+    pub(in crate::serve) path: PathBuf,
+}
+
+/// Binds a path, which may be that of a socket that no program listens at any more. Only this user
+/// can connect, and `group`.
+pub(in crate::serve) fn make(path: &Path, group: Option<&Group>) -> Result<Made, Failure> {
     let typed = Address::Unix(path.into()).to_string();
     let failed = |errno| explain(&typed, path, errno);
     let address = SocketAddrUnix::new(path).map_err(failed)?;
@@ -110,19 +141,28 @@ pub(super) fn bind(path: &Path) -> Result<(Source, SocketFile), Failure> {
     umask(before);
     bound.map_err(failed)?;
     let file = SocketFile::new(path).map_err(failed)?;
-    if let Err(errno) = listen(&socket, 128) {
+    let given = group.map_or(Ok(()), |group| file.give_to(group));
+    let listens = given.and_then(|()| listen(&socket, 128).map_err(failed));
+    if let Err(failure) = listens {
         file.remove();
-        return Err(failed(errno));
+        return Err(failure);
     }
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.into());
+    Ok(Made { socket, file, path })
+}
+
+/// A socket for clients.
+pub(super) fn bind(path: &Path, group: Option<&Group>) -> Result<(Source, SocketFile), Failure> {
+    let made = make(path, group)?;
     let source = Source {
-        name: typed,
+        name: Address::Unix(path.into()).to_string(),
         kind: Kind::Listener {
-            socket,
+            socket: made.socket,
             is_tcp: false,
         },
-        reach: Reach::Unix(std::path::absolute(path).unwrap_or_else(|_| path.into())),
+        reach: Reach::Unix(made.path),
     };
-    Ok((source, file))
+    Ok((source, made.file))
 }
 
 /// Whether no program listens at a socket.

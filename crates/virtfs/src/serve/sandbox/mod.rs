@@ -6,6 +6,7 @@ mod privileges;
 
 use std::os::fd::{AsFd, BorrowedFd};
 
+use ::landlock::{AccessFs, BitFlags};
 use rustix::thread::CapabilitySet;
 use tracing::{info, warn};
 use virtfs_local::SecurityModel;
@@ -34,14 +35,7 @@ pub(super) fn enter(
         warn!("no sandbox, because of --sandbox none: a defect could reach any file of the host");
         return Ok(false);
     }
-    let rules = exports.iter().map(|export| {
-        let rights = match export.readonly {
-            true => landlock::read_rights(),
-            false => landlock::write_rights(),
-        };
-        (export.dir.as_fd(), rights)
-    });
-    match landlock::restrict(rules) {
+    match landlock::restrict(rules(exports)) {
         Ok(protection) => {
             info!("sandbox: Landlock keeps the server inside its exports ({protection})");
             Ok(true)
@@ -55,6 +49,21 @@ pub(super) fn enter(
             Ok(false)
         }
     }
+}
+
+/// Restricts a process that was restricted to more exports to some of them.
+pub(super) fn narrow(exports: &[OpenExport]) -> Result<(), String> {
+    landlock::restrict(rules(exports)).map(|_| ())
+}
+
+fn rules(exports: &[OpenExport]) -> impl Iterator<Item = (BorrowedFd<'_>, BitFlags<AccessFs>)> {
+    exports.iter().map(|export| {
+        let rights = match export.readonly {
+            true => landlock::read_rights(),
+            false => landlock::write_rights(),
+        };
+        (export.dir.as_fd(), rights)
+    })
 }
 
 /// Leaves the process nothing but the right to remove files in these directories.

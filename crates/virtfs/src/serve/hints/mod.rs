@@ -1,7 +1,11 @@
-//! The commands that mount what is served.
+//! The commands that mount what is served, and the lines that attach it to virtual machines.
+
+mod vmm;
 
 use std::fmt::Write;
 use std::net::SocketAddr;
+
+pub(super) use self::vmm::vmm_lines;
 
 use super::export::OpenExport;
 use super::listen::{Reach, Source};
@@ -23,25 +27,37 @@ pub(super) fn mount_commands(sources: &[Source], exports: &[OpenExport], msize: 
         let Some(way) = Way::of(source) else { continue };
         let _ = writeln!(text, "# {}: {}", source.name, way.comment);
         for export in exports {
-            let mut options = format!(
-                "{},version=9p2000.L,msize={},cache=mmap,access=client",
-                way.options,
-                msize.min(LINUX_MSIZE),
-            );
-            if export.readonly {
-                options.push_str(",ro");
-            }
-            if let Some(aname) = &export.aname {
-                let _ = write!(options, ",aname={aname}");
-            }
-            let (options, device) = (quoted(&options), quoted(&way.device));
-            let _ = writeln!(text, "mount -t 9p -o {options} {device} /mnt");
+            let msize = msize.min(LINUX_MSIZE);
+            let aname = export.aname.as_deref();
+            text += &mount_command(&way.options, &way.device, export.readonly, aname, msize);
         }
     }
-    if !text.is_empty() {
-        text.push_str(CACHE);
-    }
     text
+}
+
+/// What to know about what the commands say.
+pub(super) fn notes() -> &'static str {
+    CACHE
+}
+
+/// The command that mounts an export.
+fn mount_command(
+    transport: &str,
+    device: &str,
+    readonly: bool,
+    aname: Option<&str>,
+    msize: u32,
+) -> String {
+    let mut options =
+        format!("{transport},version=9p2000.L,msize={msize},cache=mmap,access=client");
+    if readonly {
+        options.push_str(",ro");
+    }
+    if let Some(aname) = aname {
+        let _ = write!(options, ",aname={aname}");
+    }
+    let (options, device) = (quoted(&options), quoted(device));
+    format!("mount -t 9p -o {options} {device} /mnt\n")
 }
 
 /// How Linux gets to a source.
@@ -95,7 +111,7 @@ impl Way {
 /// A word for a shell.
 fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./,=:@%+".contains(c);
-    match word.chars().all(plain) {
+    match !word.is_empty() && word.chars().all(plain) {
         true => word.into(),
         false => format!("'{}'", word.replace('\'', r"'\''")),
     }

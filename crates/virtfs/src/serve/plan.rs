@@ -1,0 +1,94 @@
+//! How servers are built: in the first process for byte streams, and in the process of each VMM.
+
+use std::sync::Arc;
+
+use virtfs_local::{Containment, LocalFs, Options, SecurityModel};
+use virtfs_server::{Export, Limits, Server};
+
+use super::config::Config;
+use super::descriptors::Shares;
+use super::export::OpenExport;
+use super::interrupter::SignalInterrupter;
+use crate::failure::{Doing, Failure};
+
+/// What all servers of the program have in common.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Plan {
+    model: SecurityModel,
+    msize: u32,
+    shares: Shares,
+    landlock: bool,
+}
+
+impl Plan {
+    /// For a process that shares its descriptors like this, and is shut in by Landlock or not.
+    pub(super) fn new(config: &Config, shares: Shares, landlock: bool) -> Self {
+        Self {
+            model: config.model,
+            msize: config.msize,
+            shares,
+            landlock,
+        }
+    }
+
+    /// Whether processes are shut in by Landlock.
+    pub(super) fn landlock(&self) -> bool {
+        self.landlock
+    }
+
+    /// What users should know.
+    pub(super) fn describe(&self) -> String {
+        let model = match self.model {
+            SecurityModel::Passthrough => "passthrough",
+            SecurityModel::None => "none",
+        };
+        let sessions = self.shares.sessions;
+        format!(
+            "security model {model}; {sessions} sessions, msize {} at most",
+            self.msize
+        )
+    }
+
+    /// Starts a server of these exports, the first of which is what clients reach who name none.
+    /// It belongs to the process that starts it.
+    pub(super) fn start(&self, exports: Vec<OpenExport>) -> Result<Server, Failure> {
+        let interrupter = SignalInterrupter::new().doing(|| "signals cannot be set up")?;
+        let mut builder = Server::builder()
+            .limits(self.limits())
+            .interrupter(interrupter);
+        // Landlock knows the exports together. With two that can be written it would not notice
+        // when the host moves a directory from one to the other.
+        let writable = exports.iter().filter(|export| !export.readonly).count();
+        let landlock = self.landlock && writable == 1;
+        for export in exports {
+            let options = Options {
+                model: self.model,
+                readonly: export.readonly,
+                containment: match landlock && !export.readonly {
+                    true => Containment::Landlock,
+                    false => Containment::Verify,
+                },
+                max_nodes_open: self.shares.nodes,
+                max_files_open: self.shares.files,
+            };
+            let name = String::from_utf8_lossy(&export.name).into_owned();
+            let fs = LocalFs::new(export.dir, options).doing(|| format!("cannot serve {name}"))?;
+            let export = Export::new(export.name, Arc::new(fs)).readonly(export.readonly);
+            builder = builder.export(export);
+        }
+        builder.build().doing(|| "threads cannot be started")
+    }
+
+    fn limits(&self) -> Limits {
+        let mut limits = Limits::default();
+        limits.msize = self.msize;
+        limits.sessions = self.shares.sessions;
+        // The exports keep to their descriptors by themselves; this bounds memory.
+        limits.open_files = OPEN_FILES;
+        limits.request_bytes = limits.request_bytes.max(4 * self.msize as usize);
+        limits
+    }
+}
+
+/// Files that all clients of a server together may have open: far more than there are descriptors.
+const OPEN_FILES: usize = 1 << 18;

@@ -1,0 +1,186 @@
+//! Serving virtual machines: vhost-user devices, each by a process of its own.
+//!
+//! The first process starts an [`acceptor`] for each device; it takes one VMM after the other and
+//! starts a process for each, its [`connection`]. All are forked from processes with one thread that
+//! are in the sandbox already. Each ends when the one that started it has.
+
+mod acceptor;
+mod config;
+mod connection;
+mod process;
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+
+use rustix::pipe::{PipeFlags, pipe_with};
+use tracing::error;
+use virtfs_device::Tag;
+
+pub(super) use self::config::{DeviceAddress, DeviceConfig};
+
+use self::process::{Ending, Process};
+use super::config::Config;
+use super::event::LastOne;
+use super::export::OpenExport;
+use super::plan::Plan;
+use super::sandbox;
+use crate::failure::{Doing, Failure};
+
+/// A socket that VMMs connect to.
+#[derive(Debug)]
+pub(super) struct DeviceSocket {
+    /// It listens and does not block.
+    pub(super) socket: OwnedFd,
+    /// Where it is, if that is known.
+    pub(super) path: Option<PathBuf>,
+}
+
+/// A device to serve.
+#[derive(Debug)]
+pub(super) struct Device<'s> {
+    config: &'s DeviceConfig,
+    socket: &'s DeviceSocket,
+    /// The first is what guests reach who name none.
+    pub(super) exports: &'s [OpenExport],
+    /// Whether there are others, which it does not serve.
+    narrow: bool,
+    plan: Plan,
+    once: bool,
+}
+
+impl<'s> Device<'s> {
+    /// All devices of a configuration, with the sockets that were made for them.
+    pub(super) fn all(
+        config: &'s Config,
+        sockets: &'s [DeviceSocket],
+        exports: &'s [OpenExport],
+        plan: impl Fn(usize) -> Plan,
+    ) -> Vec<Self> {
+        let devices = config.devices.iter().zip(sockets);
+        let one = |device: &DeviceConfig| exports.get(device.export?..)?.get(..1);
+        devices
+            .map(|(device, socket)| {
+                let served = one(device).unwrap_or(exports);
+                Self {
+                    config: device,
+                    socket,
+                    exports: served,
+                    narrow: served.len() < exports.len(),
+                    plan: plan(served.len()),
+                    once: config.once,
+                }
+            })
+            .collect()
+    }
+
+    pub(super) fn tag(&self) -> &'s Tag {
+        &self.config.tag
+    }
+
+    /// Where its socket is, if that is known.
+    pub(super) fn path(&self) -> Option<&'s Path> {
+        self.socket.path.as_deref()
+    }
+
+    /// What users are told about it first.
+    pub(super) fn announcement(&self) -> String {
+        let tag = String::from_utf8_lossy(self.tag().as_bytes());
+        format!("device {tag} listens for VMMs at {}", self.config.at)
+    }
+
+    /// The descriptors of what it serves.
+    fn directories(&self) -> impl Iterator<Item = BorrowedFd<'s>> {
+        self.exports.iter().map(|export| export.dir.as_fd())
+    }
+}
+
+/// The processes of all devices. When it is dropped they finish what they do, and end.
+#[derive(Debug)]
+pub(super) struct Devices {
+    processes: Vec<(String, Process)>,
+    /// The other ends are closed when this process ends, or drops them.
+    alive: Vec<OwnedFd>,
+}
+
+impl Devices {
+    /// Starts them, from a process that is in the sandbox and has one thread.
+    pub(super) fn start(devices: &[Device<'_>]) -> Result<Self, Failure> {
+        let mut started = Self {
+            processes: Vec::new(),
+            alive: Vec::new(),
+        };
+        for device in devices {
+            let (process, alive) = start(device).doing(|| "a process cannot be started")?;
+            started
+                .processes
+                .push((device.config.label.clone(), process));
+            started.alive.push(alive);
+        }
+        Ok(started)
+    }
+
+    /// Starts to look after them. Each holds `last` while it can be attached.
+    pub(super) fn watch(self, last: &Arc<LastOne>) -> io::Result<Watched> {
+        let mut watched = Watched {
+            alive: self.alive,
+            watchers: Vec::new(),
+        };
+        for (label, process) in self.processes {
+            let last = last.clone();
+            let thread = thread::Builder::new().name("device".into());
+            let watch = move || {
+                let ending = process.wait();
+                if let Ending::Killed(signal) = ending {
+                    error!(
+                        "{label}: its process was killed by signal {signal}: the device is gone"
+                    );
+                }
+                drop(last);
+                ending == Ending::Well
+            };
+            watched.watchers.push(thread.spawn(watch)?);
+        }
+        Ok(watched)
+    }
+}
+
+/// Devices that are looked after.
+#[derive(Debug)]
+pub(super) struct Watched {
+    alive: Vec<OwnedFd>,
+    watchers: Vec<JoinHandle<bool>>,
+}
+
+impl Watched {
+    /// Has them finish what they do.
+    pub(super) fn stop(&mut self) {
+        self.alive.clear();
+    }
+
+    /// Waits until they have ended. Whether all ended well.
+    pub(super) fn wait(self) -> bool {
+        let ended = self.watchers.into_iter().map(JoinHandle::join);
+        ended.fold(true, |well, ended| well & ended.unwrap_or(false))
+    }
+}
+
+fn start(device: &Device<'_>) -> io::Result<(Process, OwnedFd)> {
+    let (stop, alive) = pipe_with(PipeFlags::CLOEXEC)?;
+    let mut keep: Vec<_> = device.directories().collect();
+    keep.extend([device.socket.socket.as_fd(), stop.as_fd()]);
+    let run = || {
+        if device.narrow
+            && device.plan.landlock()
+            && let Err(why) = sandbox::narrow(device.exports)
+        {
+            error!("the process cannot be kept inside its export: {why}");
+            return 1;
+        }
+        acceptor::run(device, &stop)
+    };
+    let process = Process::start(&device.config.label, &keep, run)?;
+    Ok((process, alive))
+}

@@ -134,8 +134,10 @@ const CONDITIONS: &[(&str, Holds)] = &[
     ),
     // What the difference is.
     ("setid-bits", |_, found| {
-        let mode = |text: &str| u32::from_str_radix(text, 8).unwrap_or(0);
-        (mode(&found.qemu) ^ mode(&found.virtfs)) & !0o6000 == 0
+        without(0o6000, &found.qemu) == without(0o6000, &found.virtfs)
+    }),
+    ("type-bits", |_, found| {
+        without(0o170000, &found.qemu) == without(0o170000, &found.virtfs)
     }),
 ];
 
@@ -265,4 +267,46 @@ impl<'a> Case<'a> {
 fn is_bad_range(start: u64, length: u64) -> bool {
     let last = start.checked_add(length.saturating_sub(1));
     last.is_none_or(|last| last > i64::MAX as u64)
+}
+
+/// A mode (octal), or the attributes (octal) or the metadata file (decimal) that hold one, without
+/// these bits of it.
+fn without(bits: u32, text: &str) -> String {
+    const KEY: &str = "virtfs.mode=";
+    let at = text.find(KEY).map_or(0, |at| at + KEY.len());
+    let (before, rest) = text.split_at(at);
+    let (rest, radix) = match rest.strip_prefix("0o") {
+        Some(rest) => (rest, 8),
+        None => (rest, if at == 0 { 8 } else { 10 }),
+    };
+    let digits = rest.find(|c: char| !c.is_ascii_digit());
+    let (number, after) = rest.split_at(digits.unwrap_or(rest.len()));
+    match u32::from_str_radix(number, radix) {
+        Ok(mode) => format!("{before}{:o}{after}", mode & !bits),
+        Err(_) => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without;
+
+    #[test]
+    fn setid_bits_are_told_from_others() {
+        let same = |one: &str, other: &str| without(0o6000, one) == without(0o6000, other);
+        assert!(same("104755", "100755"));
+        assert!(!same("104755", "100754"));
+        assert!(same(
+            "a=\"x\",user.virtfs.mode=0o106755,b",
+            "a=\"x\",user.virtfs.mode=0o100755,b"
+        ));
+        assert!(!same(
+            "a=\"x\",user.virtfs.mode=0o106755,b",
+            "a=\"y\",user.virtfs.mode=0o100755,b"
+        ));
+        let (set, unset) = (0o104755, 0o100755);
+        let metadata = |mode| format!("\"virtfs.uid=0\\nvirtfs.mode={mode}\\n\"");
+        assert!(same(&metadata(set), &metadata(unset)));
+        assert!(!same(&metadata(set), &metadata(0o100754)));
+    }
 }

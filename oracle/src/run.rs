@@ -63,11 +63,13 @@ pub fn run(programs: &Programs, model: Model, plan: Plan, list: &str) -> Result<
                 if !findings.iter().any(|finding| finding.is_like(&found[0])) {
                     let number = schedules - 1;
                     let start = start(seed);
-                    let requests =
-                        shrink::shrink(&mut pair, start, &found[0], &differences, played.requests)?;
+                    let kind = found[0].clone();
+                    let (requests, found) =
+                        shrink::shrink(&mut pair, start, found, &differences, played.requests)?;
                     findings.push(Finding {
                         number,
                         start,
+                        kind,
                         found,
                         requests,
                     });
@@ -126,6 +128,8 @@ fn start(seed: u64) -> Start {
 struct Finding {
     number: u64,
     start: Start,
+    /// What was found first.
+    kind: Difference,
     found: Vec<Difference>,
     requests: Vec<Request>,
 }
@@ -133,7 +137,7 @@ struct Finding {
 impl Finding {
     /// Whether a difference is one more of this kind.
     fn is_like(&self, other: &Difference) -> bool {
-        self.found[0].is_like(other)
+        self.kind.is_like(other)
     }
 
     fn tell(&self, model: Model, seed: u64, text: &mut String) {

@@ -63,6 +63,8 @@ fn run(program: &Path, model: Model, share: &Path, log: &Path) -> Result<Running
         .args(["--pdeathsig", "KILL", "--"])
         .arg(program)
         .args(["serve", "--listen", "stdio", "--log-level", "error"])
+        // What QEMU's device grants at most.
+        .args(["--msize", "4186112"])
         .args(["--security-model", model.name(), "--shared-dir"])
         .arg(share)
         .stdin(OwnedFd::from(theirs.try_clone()?))

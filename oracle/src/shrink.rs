@@ -9,14 +9,16 @@ use crate::request::Request;
 /// How often a shorter schedule is tried.
 const TRIALS: usize = 250;
 
-/// A schedule as short as a few trials make it that still ends with a difference of this kind.
+/// A schedule as short as a few trials make it that still ends with a difference of this kind, and the
+/// differences that it then ends with.
 pub(crate) fn shrink(
     pair: &mut Pair,
     start: Start,
-    wanted: &Difference,
+    mut found: Vec<Difference>,
     differences: &Differences,
     mut requests: Vec<Request>,
-) -> Result<Vec<Request>> {
+) -> Result<(Vec<Request>, Vec<Difference>)> {
+    let wanted = found[0].clone();
     let mut trials = 0;
     let mut size = requests.len().div_ceil(2);
     while size > 0 && trials < TRIALS {
@@ -29,8 +31,8 @@ pub(crate) fn shrink(
             let mut rest = fewer.into_iter();
             let played = pair.play(start, differences, |_| rest.next())?;
             match played.end {
-                End::Differs(found) if found.iter().any(|found| wanted.is_like(found)) => {
-                    requests = played.requests;
+                End::Differs(now) if now.iter().any(|now| wanted.is_like(now)) => {
+                    (requests, found) = (played.requests, now);
                 }
                 _ => {}
             }
@@ -41,5 +43,5 @@ pub(crate) fn shrink(
         }
         size /= 2;
     }
-    Ok(requests)
+    Ok((requests, found))
 }

@@ -20,8 +20,10 @@ pub(crate) struct Tracker {
     /// The types of files by their qid's path, where requests or replies told them.
     kinds: BTreeMap<u64, Kind>,
     no_version: bool,
-    /// The names that were in a directory when its listing through a fid began.
-    listings: BTreeMap<u32, Vec<Vec<u8>>>,
+    /// How many requests have changed names so far.
+    changes: u64,
+    /// How many there were when the listing through a fid began.
+    listings: BTreeMap<u32, u64>,
 }
 
 /// What a fid stands for.
@@ -144,12 +146,10 @@ impl Tracker {
         made.is_some_and(|path| std::fs::symlink_metadata(self.share.join(path)).is_ok())
     }
 
-    /// Whether other names are in a directory than when its listing through this fid began.
-    pub(crate) fn changed_meanwhile(&self, number: u32) -> bool {
-        match (self.listings.get(&number), self.fid(number)) {
-            (Some(names), Some(fid)) => *names != self.names_in(fid),
-            _ => false,
-        }
+    /// Whether names have changed since the listing through this fid began.
+    pub(crate) fn changed_meanwhile(&self, fid: u32) -> bool {
+        let begun = self.listings.get(&fid);
+        begun.is_some_and(|changes| *changes != self.changes)
     }
 
     /// Whether a directory gives what is made in it an ACL.
@@ -164,11 +164,13 @@ impl Tracker {
         let Some(message) = request.message() else {
             return;
         };
+        self.changes += u64::from(reply.is_done() && changes_names(&message));
         match (message, reply) {
             (Tmessage::Readdir(m), _) => {
-                let names = self.fid(m.fid).map(|fid| self.names_in(fid));
-                if request.behind.is_none() || !self.listings.contains_key(&m.fid) {
-                    self.listings.insert(m.fid, names.unwrap_or_default());
+                let changes = self.changes;
+                let begun = self.listings.entry(m.fid).or_insert(changes);
+                if request.behind.is_none() {
+                    *begun = changes;
                 }
             }
             (Tmessage::Clunk(m), _) => {
@@ -320,6 +322,21 @@ impl Tracker {
     fn host_path(&self, path: &[Vec<u8>]) -> PathBuf {
         self.share.join(relative(path))
     }
+}
+
+fn changes_names(message: &Tmessage<'_>) -> bool {
+    matches!(
+        message,
+        Tmessage::Lcreate(_)
+            | Tmessage::Symlink(_)
+            | Tmessage::Mknod(_)
+            | Tmessage::Mkdir(_)
+            | Tmessage::Link(_)
+            | Tmessage::Rename(_)
+            | Tmessage::Renameat(_)
+            | Tmessage::Unlinkat(_)
+            | Tmessage::Remove(_)
+    )
 }
 
 fn relative(path: &[Vec<u8>]) -> PathBuf {

@@ -180,8 +180,16 @@ fn look(at: &Path, path: &[u8], clock: &Clock) -> Result<BTreeMap<&'static str, 
     }
     let xattrs: Vec<_> = host::xattrs(at)?
         .iter()
-        .map(|(name, value)| format!("{}={}", name.escape_ascii(), shown::bytes(value)))
+        .map(|(name, value)| shown_xattr(name, value))
         .collect();
     fields.insert("tree.xattrs", xattrs.join(","));
     Ok(fields)
+}
+
+/// An attribute and its value; the mode that a model keeps in one in octal, as modes are written.
+fn shown_xattr(name: &[u8], value: &[u8]) -> String {
+    match value.try_into().map(u32::from_le_bytes) {
+        Ok(mode) if name == b"user.virtfs.mode" => format!("user.virtfs.mode={mode:#o}"),
+        _ => format!("{}={}", name.escape_ascii(), shown::bytes(value)),
+    }
 }

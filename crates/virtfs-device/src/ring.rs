@@ -159,7 +159,8 @@ impl Ring {
         }
         let mut taken = lock(&self.taken);
         *taken -= used.len();
-        if *taken == 0 {
+        // Who waits has stopped the ring before; a notification is a call of the kernel.
+        if *taken == 0 && self.stopped.load(Ordering::Relaxed) {
             self.all_given_back.notify_all();
         }
     }

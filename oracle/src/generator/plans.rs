@@ -2,8 +2,8 @@
 
 use virtfs_proto::{
     GetattrMask, LockFlags, LopenFlags, NOFID, Names, SetattrMask, Tclunk, Tgetattr, Tgetlock,
-    Tlcreate, Tlock, Tlopen, Tread, Treaddir, Trenameat, Tsetattr, Tunlinkat, Twalk, Twrite,
-    Txattrcreate, Txattrwalk, UnlinkFlags,
+    Tlcreate, Tlock, Tlopen, Tmkdir, Tmknod, Tread, Treaddir, Trenameat, Tsetattr, Tunlinkat,
+    Twalk, Twrite, Txattrcreate, Txattrwalk, UnlinkFlags, XattrFlags,
 };
 
 use super::{Generator, Wanted};
@@ -16,13 +16,14 @@ impl Generator {
         if !self.has_free(tracker, 3) {
             return;
         }
-        match self.rng.below(7) {
-            0 => self.life_of_a_file(tracker),
-            1 => self.open_and_unlinked(tracker),
-            2 => self.attribute(tracker),
-            3 => self.two_lock(tracker),
-            4 => self.listing(tracker),
-            5 => self.replaced(tracker),
+        match self.rng.below(15) {
+            0 | 1 => self.life_of_a_file(tracker),
+            2 | 3 => self.open_and_unlinked(tracker),
+            4 | 5 => self.attribute(tracker),
+            6 | 7 => self.two_lock(tracker),
+            8 | 9 => self.listing(tracker),
+            10 | 11 => self.replaced(tracker),
+            12 => self.acl_for_what_is_made(tracker),
             _ => self.attributes_of_a_name(tracker),
         }
     }
@@ -113,6 +114,59 @@ impl Generator {
         self.push(Tclunk { fid });
         self.read_attribute(file, fid, &name);
         self.read_attribute(file, fid, b"");
+    }
+
+    /// A directory gets an ACL that what is made in it inherits.
+    fn acl_for_what_is_made(&mut self, tracker: &Tracker) {
+        let dir = self.fid(tracker, Wanted::Directory);
+        let fid = self.free_fid(tracker);
+        let name = b"system.posix_acl_default";
+        let value = self.acl();
+        self.clone_fid(dir, fid);
+        let size = value.len() as u64;
+        let flags = XattrFlags::empty();
+        self.push(Txattrcreate {
+            fid,
+            name,
+            size,
+            flags,
+        });
+        self.write_to(fid, 0, &value);
+        self.push(Tclunk { fid });
+        let (name, mode) = (self.new_name(tracker, dir), self.mode());
+        let gid = 1000;
+        match self.rng.below(3) {
+            0 => self.push(Tmkdir {
+                dfid: dir,
+                name: &name,
+                mode,
+                gid,
+            }),
+            1 => {
+                let mode = mode | 0o010000;
+                let (dfid, major, minor, name) = (dir, 0, 0, name.as_slice());
+                self.push(Tmknod {
+                    dfid,
+                    name,
+                    mode,
+                    major,
+                    minor,
+                    gid,
+                });
+            }
+            _ => {
+                self.clone_fid(dir, fid);
+                let flags = LopenFlags::RDWR;
+                self.push(Tlcreate {
+                    fid,
+                    name: &name,
+                    flags,
+                    mode,
+                    gid,
+                });
+                self.push(Tclunk { fid });
+            }
+        }
     }
 
     fn attributes_of_a_name(&mut self, tracker: &Tracker) {

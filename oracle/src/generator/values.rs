@@ -172,7 +172,7 @@ impl Generator {
     }
 
     /// A POSIX ACL as Linux sends it: version 2, entries of tag, permissions, id.
-    fn acl(&mut self) -> Vec<u8> {
+    pub(super) fn acl(&mut self) -> Vec<u8> {
         const UNDEFINED: u32 = u32::MAX;
         let mut entries = vec![(0x01_u16, 6_u16, UNDEFINED)];
         let extended = self.rng.percent(50);

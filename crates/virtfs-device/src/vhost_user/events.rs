@@ -5,7 +5,7 @@ use std::os::fd::OwnedFd;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fs::{FileType, fstat};
+use rustix::fs::{FileType, OFlags, fcntl_getfl, fstat};
 use rustix::io::{Errno, FdFlags, fcntl_setfd};
 use rustix::net::{SendFlags, send};
 use tracing::{debug, warn};
@@ -77,20 +77,32 @@ pub(super) fn kick(file: File) -> Result<OwnedFd, Refusal> {
 /// write to anything else could sleep for as long as some file system likes.
 pub(super) struct Signal {
     fd: OwnedFd,
-    is_socket: bool,
+    kind: SignalKind,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum SignalKind {
+    Socket,
+    /// A write to it never sleeps, as long as the VMM leaves it so.
+    NonBlocking,
+    Blocking,
 }
 
 impl TryFrom<File> for Signal {
     type Error = Refusal;
 
     fn try_from(file: File) -> Result<Self, Refusal> {
-        let is_socket = match file_type(&file)? {
-            FileType::Unknown | FileType::Fifo => false,
-            FileType::Socket => true,
+        let flags = fcntl_getfl(&file).map_err(host)?;
+        let kind = match file_type(&file)? {
+            FileType::Socket => SignalKind::Socket,
+            FileType::Unknown | FileType::Fifo if flags.contains(OFlags::NONBLOCK) => {
+                SignalKind::NonBlocking
+            }
+            FileType::Unknown | FileType::Fifo => SignalKind::Blocking,
             _ => return Err(Refusal::NoEvent),
         };
         let fd = owned(file)?;
-        Ok(Self { fd, is_socket })
+        Ok(Self { fd, kind })
     }
 }
 
@@ -99,16 +111,19 @@ impl Signal {
     /// for. O_NONBLOCK is not ours to set: the VMM reads through the same open file.
     fn write(&self) {
         let one = 1u64.to_ne_bytes();
-        // Both fail where the VMM is gone.
-        if self.is_socket {
-            let _ = send(&self.fd, &one, SendFlags::DONTWAIT | SendFlags::NOSIGNAL);
-            return;
-        }
+        // What fails does so because it is full, or because the VMM is gone.
+        let _ = match self.kind {
+            SignalKind::Socket => {
+                send(&self.fd, &one, SendFlags::DONTWAIT | SendFlags::NOSIGNAL).map(drop)
+            }
+            SignalKind::Blocking if !self.has_room() => Ok(()),
+            _ => rustix::io::write(&self.fd, &one).map(drop),
+        };
+    }
+
+    fn has_room(&self) -> bool {
         let mut room = [PollFd::new(&self.fd, PollFlags::OUT)];
-        let now = Timespec::default();
-        if poll(&mut room, Some(&now)).is_ok_and(|ready| ready > 0) {
-            let _ = rustix::io::write(&self.fd, &one);
-        }
+        poll(&mut room, Some(&Timespec::default())).is_ok_and(|ready| ready > 0)
     }
 }
 

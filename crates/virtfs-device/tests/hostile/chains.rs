@@ -1,11 +1,12 @@
 //! Chains that cannot be, and odd ones that can.
 
 use virtfs_proto::kind;
-use virtfs_tests::frame;
-use virtfs_tests::virtio::{Descriptor, DriverOptions, flags};
+use virtfs_tests::virtio::{Descriptor, DriverOptions, Segment, flags};
+use virtfs_tests::{PATIENCE, frame};
 use virtfs_vfs::synth::Wait;
 
-use crate::site::{FILE, HELLO, NEXT_REGION, NEXT_SIZE, Site, read_of, readable, then, writable};
+use crate::hand::{Hand, readable, then, writable};
+use crate::site::{FILE, HELLO, NEXT_REGION, NEXT_SIZE, Site, read_of, wait_until_used};
 
 #[test]
 fn a_chain_that_loops_breaks_the_ring() {
@@ -34,7 +35,7 @@ fn an_indirect_chain_that_leaves_its_table_breaks_the_ring() {
 #[test]
 fn an_indirect_chain_of_1024_works_and_a_longer_one_breaks_the_ring() {
     let mut site = Site::new();
-    let chain = |hand: &crate::site::Hand<'_>, count: u16| {
+    let chain = |hand: &Hand<'_>, count: u16| {
         let room = hand.room();
         let mut all = vec![then(hand.request(), 1)];
         all.extend((2..count).map(|next| then(writable(room.address, 1), next)));
@@ -113,11 +114,7 @@ fn a_table_behind_other_descriptors_works() {
     let mut site = Site::new();
     let request = frame(5, read_of(FILE, 100));
     let (begin, rest) = request.split_at(9);
-    let hand = crate::site::Hand {
-        ram: &site.ram,
-        ring: site.driver.ring(),
-        next: site.driver.next_available(),
-    };
+    let hand = site.hand();
     let (begin, rest) = (hand.bytes(begin), hand.bytes(rest));
     let room = hand.room();
     let table = hand.table(&[then(readable(rest, request.len() as u32 - 9), 1), room]);
@@ -133,15 +130,15 @@ fn a_table_behind_other_descriptors_works() {
     hand.ring.set_used_event(hand.ring.used_index());
     hand.ring.set_available_index(index.wrapping_add(1));
     site.driver.kick();
-    assert!(site.driver.call().wait(virtfs_tests::PATIENCE));
+    wait_until_used(&site.driver, index.wrapping_add(1));
     let (head, length) = site.driver.ring().used_entry(index);
     assert_eq!((head, length as usize), (0, 11 + HELLO.len()));
     assert_eq!(site.ram.bytes(room.address + 11, HELLO.len()), HELLO);
-    let segment = virtfs_tests::virtio::Segment {
+    let segment = Segment {
         address: room.address,
         length,
     };
-    let table = virtfs_tests::virtio::Segment {
+    let table = Segment {
         address: site.driver.ring().descriptors,
         length: 32,
     };
@@ -186,11 +183,7 @@ fn buffers_that_are_longer_in_all_than_memory_do_no_harm() {
     let mut site = Site::new();
     // Each is right, and all are the same: 127 MiB of request that claims to be a small one.
     site.assert_serves();
-    let hand = crate::site::Hand {
-        ram: &site.ram,
-        ring: site.driver.ring(),
-        next: site.driver.next_available(),
-    };
+    let hand = site.hand();
     let room = hand.room();
     let bytes = hand.bytes(&frame(5, read_of(FILE, 100)));
     let whole = readable(0, NEXT_REGION as u32);
@@ -202,7 +195,7 @@ fn buffers_that_are_longer_in_all_than_memory_do_no_harm() {
     hand.ring.set_used_event(hand.ring.used_index());
     hand.ring.set_available_index(index.wrapping_add(1));
     site.driver.kick();
-    assert!(site.driver.call().wait(virtfs_tests::PATIENCE));
+    wait_until_used(&site.driver, index.wrapping_add(1));
     let (_, length) = site.driver.ring().used_entry(index);
     assert_eq!(length, 11);
     assert_eq!(site.ram.bytes(room.address + 4, 1), [kind::RLERROR]);
@@ -264,23 +257,19 @@ fn a_buffer_across_two_regions_that_touch_works() {
     let mut site = Site::new();
     let request = frame(3, read_of(FILE, 100));
     for before in [1, 5, 10, 11, 12, 20] {
-        let hand = crate::site::Hand {
-            ram: &site.ram,
-            ring: site.driver.ring(),
-            next: site.driver.next_available(),
-        };
+        let hand = site.hand();
         let at = hand.bytes(&request);
-        let request = virtfs_tests::virtio::Segment {
+        let request = Segment {
             address: at,
             length: request.len() as u32,
         };
-        let room = virtfs_tests::virtio::Segment {
+        let room = Segment {
             address: NEXT_REGION - before,
             length: 111,
         };
         let head = site.driver.add(&[request], &[room]).unwrap();
         site.driver.publish();
-        let used = site.driver.wait_used(virtfs_tests::PATIENCE).unwrap();
+        let used = site.driver.wait_used(PATIENCE).unwrap();
         assert_eq!((used.head, used.length as usize), (head, 11 + HELLO.len()));
         assert_eq!(site.ram.bytes(room.address + 11, HELLO.len()), HELLO);
     }

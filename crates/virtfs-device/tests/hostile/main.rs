@@ -3,9 +3,12 @@
 //! serves as before.
 #![forbid(unsafe_code)]
 
+mod answer;
 mod chains;
 mod ending;
+mod flush;
 mod frames;
+mod hand;
 mod memory;
 mod racing;
 mod rings;

@@ -5,17 +5,20 @@ use std::sync::Arc;
 use std::sync::Once;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use virtfs_proto::{
-    Dialect, GetattrMask, HEADER_LEN, Header, NOFID, Names, Rmessage, Tattach, Tgetattr, Tlopen,
-    Tmessage, Tread, Tversion, Twalk, head_len, kind,
+    GetattrMask, LopenFlags, NOFID, Names, Tattach, Tgetattr, Tlopen, Tmessage, Tread, Tversion,
+    Twalk, kind,
 };
 use virtfs_tests::virtio::{
-    Attached, Descriptor, Direct, Driver, DriverOptions, GuestRam, Layout, Placed, Ring, Segment,
-    flags,
+    Attached, Direct, Driver, DriverOptions, GuestRam, Layout, Placed, Segment,
 };
 use virtfs_tests::{PATIENCE, Served, frame};
 use virtfs_vfs::synth::{File, Gate, Synth, Wait};
+
+use crate::answer::Answer;
+use crate::hand::Hand;
 
 /// What the file `hello` holds.
 pub(crate) const HELLO: &[u8] = b"hello, driver";
@@ -43,20 +46,6 @@ pub(crate) struct Site {
     pub(crate) gate: Gate,
     served: Served,
     options: DriverOptions,
-}
-
-/// A reply that came.
-#[derive(Debug)]
-pub(crate) struct Answer {
-    pub(crate) bytes: Vec<u8>,
-}
-
-/// What a test breaks the ring with.
-pub(crate) struct Hand<'a> {
-    pub(crate) ram: &'a Arc<GuestRam>,
-    pub(crate) ring: &'a Ring,
-    /// Where in the available ring the next chain goes.
-    pub(crate) next: u16,
 }
 
 impl Site {
@@ -114,7 +103,7 @@ impl Site {
                 names: Names::from_slice(&names),
             };
             assert_eq!(self.call(walk).kind(), kind::RWALK);
-            let flags = virtfs_proto::LopenFlags::RDONLY;
+            let flags = LopenFlags::RDONLY;
             let open = Tlopen { fid: newfid, flags };
             assert_eq!(self.call(open).kind(), kind::RLOPEN);
         }
@@ -176,6 +165,15 @@ impl Site {
         submitted
     }
 
+    /// What writes chains by hand.
+    pub(crate) fn hand(&self) -> Hand<'_> {
+        Hand {
+            ram: &self.ram,
+            ring: self.driver.ring(),
+            next: self.driver.next_available(),
+        }
+    }
+
     /// Whether the session goes on: its fids are there.
     pub(crate) fn assert_serves(&mut self) {
         let reply = self.call(read_of(FILE, 100));
@@ -188,11 +186,7 @@ impl Site {
     pub(crate) fn breaks(&mut self, offer: impl FnOnce(&Hand<'_>) -> u16) {
         let breaks = self.direct.breaks();
         let before_index = self.driver.ring().used_index();
-        let hand = Hand {
-            ram: &self.ram,
-            ring: self.driver.ring(),
-            next: self.driver.next_available(),
-        };
+        let hand = self.hand();
         let count = offer(&hand);
         let before = self.ram.snapshot();
         let index = hand.next.wrapping_add(count);
@@ -287,106 +281,14 @@ impl Drop for Site {
     }
 }
 
-impl Answer {
-    /// Its type byte.
-    #[track_caller]
-    pub(crate) fn kind(&self) -> u8 {
-        self.header().kind
-    }
-
-    /// The tag that it answers.
-    #[track_caller]
-    pub(crate) fn tag(&self) -> u16 {
-        self.header().tag
-    }
-
-    /// The errno of an `Rlerror`.
-    #[track_caller]
-    pub(crate) fn ecode(&self) -> Option<u32> {
-        match self.message() {
-            Rmessage::Lerror(error) => Some(error.ecode),
-            _ => None,
-        }
-    }
-
-    /// The payload of an `Rread`.
-    #[track_caller]
-    pub(crate) fn payload(&self) -> &[u8] {
-        assert_eq!(self.kind(), kind::RREAD, "{:?}", self.message());
-        &self.bytes[11..]
-    }
-
-    #[track_caller]
-    pub(crate) fn message(&self) -> Rmessage<'_> {
-        let head = head_len(self.header().kind, self.bytes.len() as u32) as usize;
-        let decoded = Rmessage::decode(Dialect::L, &self.bytes[..head]);
-        decoded.expect("a reply is well made").1
-    }
-
-    #[track_caller]
-    fn header(&self) -> Header {
-        let header = self.bytes.get(..HEADER_LEN).expect("a reply has a header");
-        let header = Header::decode(header).expect("a header can be decoded");
-        assert_eq!(
-            header.size as usize,
-            self.bytes.len(),
-            "used.len is its size"
-        );
-        header
-    }
-}
-
-impl Hand<'_> {
-    /// Puts these descriptors at the table's begin and offers the first as a chain.
-    pub(crate) fn chain(&self, descriptors: &[Descriptor]) -> u16 {
-        for (index, descriptor) in descriptors.iter().enumerate() {
-            self.ring.set_descriptor(index as u16, *descriptor);
-        }
-        self.ring.set_available(self.next, 0);
-        1
-    }
-
-    /// Puts these descriptors into memory and offers that as an indirect table of `length` bytes.
-    pub(crate) fn indirect(&self, descriptors: &[Descriptor], length: u32) -> u16 {
-        let address = self.table(descriptors);
-        self.chain(&[Descriptor {
-            address,
-            length,
-            flags: flags::INDIRECT,
-            next: 0,
-        }])
-    }
-
-    /// Puts these descriptors into memory.
-    pub(crate) fn table(&self, descriptors: &[Descriptor]) -> u64 {
-        let bytes: Vec<_> = descriptors.iter().flat_map(Descriptor::encode).collect();
-        self.bytes(&bytes)
-    }
-
-    /// Puts these bytes into memory.
-    pub(crate) fn bytes(&self, bytes: &[u8]) -> u64 {
-        let length = bytes.len().max(1) as u64;
-        let at = self.ram.allocate(length, 16).expect("memory");
-        self.ram.write(at, bytes);
-        at
-    }
-
-    /// A request that the device could answer.
-    pub(crate) fn request(&self) -> Descriptor {
-        let request_mask = GetattrMask::BASIC;
-        let bytes = frame(
-            9,
-            Tgetattr {
-                fid: 0,
-                request_mask,
-            },
-        );
-        readable(self.bytes(&bytes), bytes.len() as u32)
-    }
-
-    /// Room for its reply.
-    pub(crate) fn room(&self) -> Descriptor {
-        writable(self.bytes(&[0xee; 256]), 256)
+/// Waits until the used ring has this index.
+#[track_caller]
+pub(crate) fn wait_until_used(driver: &Driver, index: u16) {
+    let until = Instant::now() + PATIENCE;
+    while driver.ring().used_index() != index {
+        assert!(Instant::now() < until, "nothing is used");
+        // An interrupt may be an older one.
+        let _ = driver.call().wait(Duration::from_millis(10));
     }
 }
 
@@ -396,31 +298,6 @@ pub(crate) fn read_of(fid: u32, count: u32) -> Tread {
         fid,
         offset: 0,
         count,
-    }
-}
-
-pub(crate) fn readable(address: u64, length: u32) -> Descriptor {
-    Descriptor {
-        address,
-        length,
-        flags: 0,
-        next: 0,
-    }
-}
-
-pub(crate) fn writable(address: u64, length: u32) -> Descriptor {
-    Descriptor {
-        flags: flags::WRITE,
-        ..readable(address, length)
-    }
-}
-
-/// The descriptor with another behind it.
-pub(crate) fn then(descriptor: Descriptor, next: u16) -> Descriptor {
-    Descriptor {
-        flags: descriptor.flags | flags::NEXT,
-        next,
-        ..descriptor
     }
 }
 

@@ -106,16 +106,22 @@ impl Buffers {
         copied
     }
 
-    /// The bytes from `offset` on, `count` at most, as far as one call of the kernel takes them.
+    /// The `count` bytes from `offset` on, as far as one call of the kernel takes them; `None` if
+    /// their memory was taken away.
     pub(crate) fn gather<'m>(
         &self,
         memory: &'m GuestMemory,
         offset: usize,
         count: usize,
-    ) -> Pieces<'m> {
+    ) -> Option<Pieces<'m>> {
         let mut pieces = Pieces::new();
-        self.each(memory, offset, count, |slice| pieces.push(slice));
-        pieces
+        let (mut gathered, mut full) = (0, false);
+        self.each(memory, offset, count, |slice| {
+            full = !pieces.push(slice);
+            gathered += slice.len();
+            !full
+        });
+        (full || gathered == count).then_some(pieces)
     }
 
     /// Calls `with` for the pieces of memory from `offset` on, `count` bytes at most, until it

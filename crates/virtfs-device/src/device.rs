@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tracing::{debug, warn};
 use virtfs_server::{Refused, Server, SessionHandle};
@@ -29,14 +29,39 @@ pub mod features {
     pub const OFFERED: u64 = MOUNT_TAG | INDIRECT_DESC | EVENT_IDX | VERSION_1;
 }
 
-/// How long what the driver asked for may take when the queue stops, before it is interrupted.
-const PATIENCE: Duration = Duration::from_secs(1);
-
-/// How often that is tried, and how often in all, before the session is given up.
-const INTERRUPTS: (Duration, u32) = (Duration::from_millis(100), 50);
+/// How often requests are interrupted that keep a queue from stopping.
+const AGAIN: Duration = Duration::from_millis(100);
 
 /// How long a session may take to let go of its fids.
 const LETTING_GO: Duration = Duration::from_secs(1);
+
+/// How long a queue that stops waits for the requests that were taken from it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Patience {
+    /// So long they are left alone. Who is interrupted then is answered `EINTR`.
+    pub undisturbed: Duration,
+    /// So long in all. Then the session is given up: its driver's fids are gone, and what the
+    /// host still keeps is never answered.
+    pub in_all: Duration,
+}
+
+impl Default for Patience {
+    /// For a VM that is paused and will go on: 10 seconds, and a minute in all. Its VMM waits.
+    fn default() -> Self {
+        Self {
+            undisturbed: Duration::from_secs(10),
+            in_all: Duration::from_secs(60),
+        }
+    }
+}
+
+impl Patience {
+    /// For an end: a second, and four in all.
+    pub const SHORT: Self = Self {
+        undisturbed: Duration::from_secs(1),
+        in_all: Duration::from_secs(4),
+    };
+}
 
 /// A queue, as the front learnt it from its VMM. Addresses are the guest's physical ones.
 pub struct QueueSetup {
@@ -183,17 +208,24 @@ impl Device {
     }
 
     /// Stops the queue, and returns where it is to go on. Requests that were taken are answered
+    /// before, with the default [`Patience`].
+    pub fn stop(&self) -> u16 {
+        self.stop_within(Patience::default())
+    }
+
+    /// Stops the queue, and returns where it is to go on. Requests that were taken are answered
     /// before: those that take long are interrupted, and if even that does not end them, the
     /// session is given up. A request that may touch guest memory is always waited for.
-    pub fn stop(&self) -> u16 {
+    pub fn stop_within(&self, patience: Patience) -> u16 {
         let mut state = self.state();
         let Some(queue) = state.queue.take() else {
             return state.next_available;
         };
         queue.ring.stop();
-        let drained = queue.ring.wait_until_drained(PATIENCE) || {
+        let drained = queue.ring.wait_until_drained(patience.undisturbed) || {
             let session = state.session.as_ref();
-            session.is_some_and(|session| session.interrupt_until_drained(&queue.ring))
+            let time = patience.in_all.saturating_sub(patience.undisturbed);
+            session.is_some_and(|session| session.interrupt_until_drained(&queue.ring, time))
         };
         if let Some(session) = &state.session {
             session.link.detach(queue.kick.as_fd());
@@ -234,11 +266,12 @@ impl Device {
         state.next_available = 0;
     }
 
-    /// Whether the queue was started and not stopped, and its driver did not break it.
+    /// Whether the queue was started and not stopped: neither by [`Device::stop`], nor because its
+    /// driver broke it, nor because the server ended its session.
     pub fn is_running(&self) -> bool {
         let state = self.state();
         let queue = state.queue.as_ref();
-        queue.is_some_and(|queue| !queue.ring.is_broken())
+        queue.is_some_and(|queue| !queue.ring.is_stopped())
     }
 
     fn begin_session(&self) -> Result<Session, StartError> {
@@ -274,12 +307,15 @@ impl Session {
         !self.link.has_ended() && !self.handle.has_ended()
     }
 
-    fn interrupt_until_drained(&self, ring: &Ring) -> bool {
-        let (pause, times) = INTERRUPTS;
-        (0..times).any(|_| {
+    fn interrupt_until_drained(&self, ring: &Ring, patience: Duration) -> bool {
+        let until = Instant::now() + patience;
+        while Instant::now() < until {
             self.handle.interrupt();
-            ring.wait_until_drained(pause)
-        })
+            if ring.wait_until_drained(AGAIN) {
+                return true;
+            }
+        }
+        false
     }
 
     /// Ends it, and waits until it has let go of its fids, unless the host keeps it.

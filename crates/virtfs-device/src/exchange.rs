@@ -235,7 +235,10 @@ impl RequestBody for QueueExchange {
             pwrite(file, &bytes, offset).map_err(rustix::io::Errno::raw_os_error)
         } else {
             let write = |memory: &_| {
-                let pieces = chain.readable.gather(memory, from, count);
+                let pieces = chain
+                    .readable
+                    .gather(memory, from, count)
+                    .ok_or(libc::EIO)?;
                 crate::sys::write_from(&pieces, file, offset)
             };
             self.ring.touch(write).ok_or(Errno::EIO)?
@@ -287,7 +290,10 @@ impl ReplyBody for QueueExchange {
             return Err(Errno::EIO);
         };
         let read = |memory: &_| {
-            let pieces = chain.writable.gather(memory, from, count);
+            let pieces = chain
+                .writable
+                .gather(memory, from, count)
+                .ok_or(libc::EIO)?;
             crate::sys::read_into(&pieces, file, offset, nowait)
         };
         let read = self.ring.touch(read).ok_or(Errno::EIO)?;

@@ -26,7 +26,7 @@ mod transport;
 #[cfg(feature = "vhost-user")]
 pub mod vhost_user;
 
-pub use device::{Device, QueueSetup, StartError, features};
+pub use device::{Device, Patience, QueueSetup, StartError, features};
 pub use memory::{GuestMemory, RegionError, RegionSource, map_region};
 pub use ring::Notifier;
 pub use tag::{BadTag, Tag};

@@ -15,6 +15,10 @@ const NO_INTERRUPT: u16 = 0x1;
 
 const LOST: &str = "the ring lies outside the guest's memory";
 
+/// So many chains are published before more are looked at: a driver that is told early works beside
+/// the device.
+const CONGESTED: usize = 32;
+
 /// Chains that are kept for their memory.
 const SPARE: usize = 128;
 
@@ -131,6 +135,12 @@ impl Ring {
         lock(&self.finished).push(used);
     }
 
+    /// Whether so many wait to be published that the driver should hear of them first: it may
+    /// put more into the ring without end.
+    pub(crate) fn is_congested(&self) -> bool {
+        lock(&self.finished).len() >= CONGESTED
+    }
+
     /// Whether chains wait to be published.
     pub(crate) fn has_finished(&self) -> bool {
         !lock(&self.finished).is_empty()
@@ -178,6 +188,10 @@ impl Ring {
         if !self.broken.swap(true, Ordering::Relaxed) {
             self.notifier.broken();
         }
+    }
+
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.stopped.load(Ordering::Relaxed)
     }
 
     pub(crate) fn is_broken(&self) -> bool {

@@ -45,10 +45,7 @@ impl QueueReceiver {
             Ok(None) => Ok(None),
             Err(what) => Err(what),
         };
-        taken.map_err(|what| {
-            ring.break_off();
-            Fault::Malformed(what)
-        })
+        taken.map_err(Fault::Malformed)
     }
 }
 
@@ -72,10 +69,7 @@ impl Receiver for QueueReceiver {
     fn fill(&mut self) -> Result<bool, Fault> {
         let available = match self.link.ring() {
             _ if self.link.has_ended() => return Ok(false),
-            Some(ring) => ring.has_available().map_err(|what| {
-                ring.break_off();
-                Fault::Malformed(what)
-            })?,
+            Some(ring) => ring.has_available().map_err(Fault::Malformed)?,
             None => false,
         };
         if !available {
@@ -106,8 +100,7 @@ impl Transport for QueueTransport {
     }
 
     fn is_congested(&self) -> bool {
-        // Replies are in the guest's memory already.
-        false
+        self.link.ring().is_some_and(|ring| ring.is_congested())
     }
 
     fn flush(&self) {
@@ -120,13 +113,17 @@ impl Transport for QueueTransport {
         self.link.end();
     }
 
+    fn peer_failed(&self) {
+        if let Some(ring) = self.link.ring() {
+            ring.break_off();
+        }
+    }
+
     fn abort(&self) {
         self.link.end();
-        // The device takes the ring away before it ends a session: this one ends because of what
-        // its driver sent.
         if let Some(ring) = self.link.ring() {
             ring.publish();
-            ring.break_off();
+            ring.stop();
         }
     }
 }

@@ -14,7 +14,7 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use virtfs_device::QueueSetup;
+use virtfs_device::{Patience, QueueSetup};
 use virtfs_proto::{NOFID, Tattach, Tversion};
 use virtfs_tests::virtio::{
     Attached, Descriptor, Direct, Driver, DriverOptions, GuestRam, Ring, flags,
@@ -224,7 +224,7 @@ impl Fuzzer {
         match self.random.below(16) {
             0 => self.direct.device.set_memory(self.ram.device_memory()),
             1 if self.direct.device.is_running() => {
-                let next = self.direct.device.stop();
+                let next = self.direct.device.stop_within(Patience::SHORT);
                 let setup = self.direct.setup(&self.driver, next);
                 self.direct.device.start(setup).expect("it goes on");
             }

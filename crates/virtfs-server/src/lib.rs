@@ -17,6 +17,7 @@ mod locks;
 mod lower;
 mod ops;
 mod raise;
+mod rarely;
 mod sentinel;
 mod server;
 mod session;

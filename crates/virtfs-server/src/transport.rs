@@ -60,6 +60,13 @@ impl fmt::Display for Fault {
     }
 }
 
+impl Fault {
+    /// Whether it is the peer's, and not the host's.
+    pub fn is_of_peer(&self) -> bool {
+        !matches!(self, Self::Io(_))
+    }
+}
+
 impl std::error::Error for Fault {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
@@ -112,8 +119,11 @@ pub trait Transport: Send + Sync + 'static {
     /// that cannot send any more drops replies and lets the receiver see the end.
     fn flush(&self);
 
-    /// Makes the receiver see the end, now or when what has arrived is used up.
+    /// Makes the receiver see the end, now or when what has arrived is used up. May be called again.
     fn stop_receiving(&self);
+
+    /// The session ends because the peer broke the protocol.
+    fn peer_failed(&self) {}
 
     /// Gives the connection up: a receive or a flush that sleeps ends.
     fn abort(&self) {

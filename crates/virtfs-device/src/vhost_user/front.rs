@@ -19,7 +19,7 @@ use super::quota::Quota;
 use super::refusal::Refusal;
 use super::regions::{MAX_REGIONS, Place, Regions};
 use super::ring::{Addresses, Ring};
-use crate::{Device, QueueSetup, features};
+use crate::{Device, Patience, QueueSetup, features};
 
 /// The feature bit that announces protocol features. It is the transport's, not the driver's.
 const PROTOCOL_FEATURES: u64 = VhostUserVirtioFeatures::PROTOCOL_FEATURES.bits();
@@ -84,7 +84,7 @@ impl Front {
 
     /// Answers what the driver asked for.
     pub(super) fn drain(&self) {
-        self.stop(&mut self.state());
+        self.stop(&mut self.state(), Patience::SHORT);
     }
 
     /// Ends what the driver began.
@@ -129,18 +129,26 @@ impl Front {
         Ok(())
     }
 
-    fn stop(&self, state: &mut State) {
+    fn stop(&self, state: &mut State, patience: Patience) {
         if state.ring.started {
-            state.ring.next_available = self.device.stop();
+            state.ring.next_available = self.device.stop_within(patience);
             state.ring.started = false;
         }
     }
 
     /// The device has the new memory, and nobody touches the old one, when this returns.
     fn set_regions(&self, state: &mut State, regions: Regions) -> Result<(), Refusal> {
-        self.device.set_memory(regions.memory()?);
+        let memory = regions.memory()?;
+        // A VMM may take the ring's region away to put a longer one in its place.
+        if !state.ring.lies_in(&regions) {
+            self.stop(state, Patience::default());
+        }
+        self.device.set_memory(memory);
         state.regions = regions;
-        self.start_if_ready(state)
+        match self.start_if_ready(state) {
+            Err(Refusal::OutsideMemory { .. }) => Ok(()),
+            other => other,
+        }
     }
 }
 
@@ -168,7 +176,7 @@ impl VhostUserBackendReqHandler for Front {
         Ok(())
     }
 
-    /// Memory, features and event descriptors stay: VMMs do not tell them again.
+    /// Memory, features, call and error descriptors stay: VMMs do not tell them again.
     fn reset_device(&self) -> Answer<()> {
         self.reset();
         Ok(())
@@ -189,8 +197,8 @@ impl VhostUserBackendReqHandler for Front {
             return Err(Refusal::RingRuns.into());
         }
         state.features = features;
-        if !state.ring.started {
-            state.ring.enabled = state.is_enabled_from_the_start();
+        if !state.ring.started && state.is_enabled_from_the_start() {
+            state.ring.enabled = true;
         }
         Ok(self.start_if_ready(&mut state)?)
     }
@@ -286,7 +294,7 @@ impl VhostUserBackendReqHandler for Front {
     fn get_vring_base(&self, index: u32) -> Answer<VhostUserVringState> {
         first(index)?;
         let mut state = self.state();
-        self.stop(&mut state);
+        self.stop(&mut state, Patience::default());
         state.ring.kick = None;
         let next = state.ring.next_available;
         Ok(VhostUserVringState::new(index, next.into()))
@@ -296,7 +304,7 @@ impl VhostUserBackendReqHandler for Front {
         first(index)?;
         let kick = kick(fd.ok_or(Refusal::Polling)?)?;
         let mut state = self.state();
-        self.stop(&mut state);
+        self.stop(&mut state, Patience::default());
         state.ring.kick = Some(kick);
         Ok(self.start_if_ready(&mut state)?)
     }
@@ -320,7 +328,7 @@ impl VhostUserBackendReqHandler for Front {
         let mut state = self.state();
         state.ring.enabled = enable;
         if !enable {
-            self.stop(&mut state);
+            self.stop(&mut state, Patience::default());
         }
         Ok(self.start_if_ready(&mut state)?)
     }

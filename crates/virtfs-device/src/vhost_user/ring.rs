@@ -3,6 +3,7 @@
 use std::os::fd::OwnedFd;
 
 use super::refusal::Refusal;
+use super::regions::Regions;
 use crate::Device;
 
 #[derive(Default)]
@@ -58,6 +59,16 @@ impl Ring {
         self.unless_it_changes_while_running(false)?;
         self.next_available = next;
         Ok(())
+    }
+
+    /// Whether all of its parts are in these regions, as far as they are known.
+    pub(super) fn lies_in(&self, regions: &Regions) -> bool {
+        self.addresses.is_none_or(|parts| {
+            let parts = [parts.descriptors, parts.available, parts.used];
+            parts
+                .iter()
+                .all(|part| regions.guest_address(*part).is_some())
+        })
     }
 
     /// What is needed to start it, when all of it is there and it does not run already.

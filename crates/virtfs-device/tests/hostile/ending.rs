@@ -1,11 +1,20 @@
 //! The end of a queue with requests in flight.
 
+use std::time::Duration;
+
+use virtfs_device::Patience;
 use virtfs_proto::{LopenFlags, Names, Tlcreate, Tlopen, Tread, Twalk, Twrite};
 use virtfs_tests::virtio::{Direct, Driver, DriverOptions, GuestRam, Placed, Segment};
 use virtfs_tests::{PATIENCE, Served, frame, frame_with};
 use virtfs_vfs::synth::{Gate, Wait};
 
 use crate::site::{GATE, Site, read_of};
+
+/// Nobody shall wait for long.
+const SOON: Patience = Patience {
+    undisturbed: Duration::from_millis(200),
+    in_all: Duration::from_secs(2),
+};
 
 /// How many requests are in flight.
 const MANY: usize = 60;
@@ -24,7 +33,7 @@ fn a_stop_answers_all_that_was_taken() {
         let mut site = Site::with(DriverOptions::default(), wait);
         let start = site.driver.next_available();
         let submitted = site.block(100, MANY);
-        let next = site.direct.device.stop();
+        let next = site.direct.device.stop_within(SOON);
         assert_eq!(next.wrapping_sub(start), MANY as u16);
         assert_eq!(site.driver.ring().used_index(), next);
         assert_eq!(site.gate.blocked(), 0);
@@ -36,7 +45,11 @@ fn a_stop_answers_all_that_was_taken() {
             assert!(placed.expect("one of them").1.is_intact());
         }
         assert!(!site.direct.device.is_running());
-        assert_eq!(site.direct.device.stop(), next, "it is there but once");
+        assert_eq!(
+            site.direct.device.stop_within(SOON),
+            next,
+            "it is there but once"
+        );
         site.assert_unchanged(&before, &[]);
         // It goes on, with the fids that it had.
         site.direct.start(&site.driver, next).unwrap();
@@ -48,7 +61,7 @@ fn a_stop_answers_all_that_was_taken() {
 #[test]
 fn what_was_not_taken_before_a_stop_is_taken_after_the_next_start() {
     let mut site = Site::new();
-    let next = site.direct.device.stop();
+    let next = site.direct.device.stop_within(SOON);
     let before = site.ram.snapshot();
     let request = frame(9, read_of(crate::site::FILE, 100));
     let submitted = site.submit(&request, 200);
@@ -98,7 +111,7 @@ fn a_device_that_is_dropped_leaves_memory_alone_at_once() {
 fn a_stop_gives_up_what_the_host_keeps() {
     let mut site = Site::with(DriverOptions::default(), Wait::STUBBORN);
     let _submitted = site.block(100, 3);
-    site.direct.device.stop();
+    site.direct.device.stop_within(SOON);
     let before = site.ram.snapshot();
     let used = site.driver.ring().used_index();
     site.gate.open();
@@ -148,7 +161,7 @@ fn transfers_in_flight_leave_memory_alone_after_the_end() {
         }
         match round % 3 {
             0 => {
-                let next = direct.device.stop();
+                let next = direct.device.stop_within(SOON);
                 assert_eq!(driver.ring().used_index(), next, "all that it took");
             }
             1 => direct.device.reset(),
@@ -225,13 +238,13 @@ fn begin(ram: &std::sync::Arc<GuestRam>, driver: &mut Driver) {
 #[test]
 fn a_stopped_device_can_be_reset_and_a_reset_one_stopped() {
     let mut site = Site::new();
-    site.direct.device.stop();
+    site.direct.device.stop_within(SOON);
     site.direct.device.reset();
-    assert_eq!(site.direct.device.stop(), 0);
+    assert_eq!(site.direct.device.stop_within(SOON), 0);
     site.direct.device.reset();
     site.assert_starts_anew();
     for _ in 0..50 {
-        let next = site.direct.device.stop();
+        let next = site.direct.device.stop_within(SOON);
         site.direct.start(&site.driver, next).unwrap();
         site.assert_serves();
     }
@@ -241,7 +254,7 @@ fn a_stopped_device_can_be_reset_and_a_reset_one_stopped() {
 #[test]
 fn a_driver_that_starts_elsewhere_gets_a_new_session() {
     let mut site = Site::new();
-    site.direct.device.stop();
+    site.direct.device.stop_within(SOON);
     site.driver = Driver::new(&site.ram, DriverOptions::default());
     site.direct.start(&site.driver, 0).unwrap();
     let reply = site.call(read_of(GATE, 10));
@@ -250,4 +263,12 @@ fn a_driver_that_starts_elsewhere_gets_a_new_session() {
     site.assert_serves();
     site.gate.open();
     assert_eq!(site.call(read_of(GATE, 10)).payload(), Gate::TEXT);
+}
+
+#[test]
+fn a_server_that_shuts_down_does_not_say_that_the_driver_broke_the_ring() {
+    let site = Site::new();
+    assert!(site.server().shut_down(PATIENCE));
+    assert!(!site.direct.device.is_running());
+    assert_eq!(site.direct.breaks(), 0);
 }

@@ -11,6 +11,7 @@ use virtfs_proto::{
     GetattrMask, LopenFlags, NOFID, Names, Tattach, Tgetattr, Tlopen, Tmessage, Tread, Tversion,
     Twalk, kind,
 };
+use virtfs_server::Server;
 use virtfs_tests::virtio::{
     Attached, Direct, Driver, DriverOptions, GuestRam, Layout, Placed, Segment,
 };
@@ -74,6 +75,11 @@ impl Site {
         };
         site.begin();
         site
+    }
+
+    /// The device's server.
+    pub(crate) fn server(&self) -> &Server {
+        &self.served.server
     }
 
     /// Another device of the same server, whose queue does not run.

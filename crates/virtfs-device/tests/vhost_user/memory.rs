@@ -187,3 +187,24 @@ fn the_stopper_ends_a_connection_within_a_long_table() {
     vmm.stopper.stop();
     vmm.ended().unwrap();
 }
+
+#[test]
+fn a_region_can_be_replaced_beside_a_ring_that_runs_in_it() {
+    let mut vmm = Vmm::running();
+    vmm.assert_serves();
+    let region = Region {
+        file: vmm.region.file.try_clone().unwrap(),
+        ..vmm.region
+    };
+    for _ in 0..3 {
+        assert_eq!(vmm.remove_memory(&region), 0);
+        vmm.call.take();
+        vmm.submit();
+        assert_eq!(vmm.add_memory(&region), 0);
+        vmm.call.wait();
+        vmm.assert_answered();
+        vmm.assert_serves();
+    }
+    assert_eq!(vmm.error.take(), 0, "the driver broke nothing");
+    vmm.hang_up().unwrap();
+}

@@ -252,3 +252,14 @@ fn one_byte_after_another_makes_the_tag() {
     assert_eq!(tag, b"share");
     vmm.hang_up().unwrap();
 }
+
+#[test]
+fn features_that_come_after_a_ring_was_enabled_leave_it_so() {
+    let mut vmm = Vmm::prepared();
+    vmm.set(SET_VRING_ENABLE, &state(0, 1));
+    let features = words(&[DRIVER_FEATURES | PROTOCOL_FEATURES]);
+    vmm.set(SET_FEATURES, &features);
+    assert_eq!(vmm.set_event(SET_VRING_KICK, &vmm.kick), 0);
+    vmm.assert_serves();
+    vmm.hang_up().unwrap();
+}

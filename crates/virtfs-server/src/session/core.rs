@@ -17,7 +17,7 @@ use super::table::{FidTable, Operand, Promise};
 use crate::Limits;
 use crate::fid::Fid;
 use crate::sentinel::{Interrupter, Watch};
-use crate::transport::Transport;
+use crate::transport::{Fault, Transport};
 
 /// For so long requests may go without progress after the client hung up: it may have stopped
 /// sending only, and still take replies.
@@ -174,6 +174,9 @@ impl<T: Transport> Core<T> {
         if std::mem::take(&mut self.flush_first) && transport.has_replies() {
             return Next::Flush;
         }
+        if transport.is_congested() && transport.has_replies() {
+            return Next::Flush;
+        }
         self.admit_held(transport);
         if let Some(work) = self.ready.pop_front() {
             return self.start(work);
@@ -200,9 +203,8 @@ impl<T: Transport> Core<T> {
                     }
                 }
                 Err(fault) => {
-                    tracing::info!("session ended: {fault}");
                     self.receiver = Some(receiver);
-                    self.close(transport);
+                    self.fail(&fault, transport);
                 }
             }
         }
@@ -303,10 +305,22 @@ impl<T: Transport> Core<T> {
         }
     }
 
+    /// The session cannot go on.
+    pub(super) fn fail(&mut self, fault: &Fault, transport: &T) {
+        if fault.is_of_peer() {
+            tracing::debug!("session ended: {fault}");
+            transport.peer_failed();
+        } else {
+            tracing::info!("session ended: {fault}");
+        }
+        self.close(transport);
+    }
+
     /// The connection is lost, or to be given up.
     pub(super) fn close(&mut self, transport: &T) {
         if !self.closing {
             self.closing = true;
+            transport.stop_receiving();
             self.cancel_all(transport);
         }
     }

@@ -17,7 +17,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use tracing::{debug, error, info, warn};
+use tracing::{debug, error, warn};
 
 use self::core::{Core, Next};
 use crate::budget::Budget;
@@ -193,10 +193,7 @@ impl<T: Transport> Session<T> {
                 core.ended = true;
                 self.shared.sentinel.wake();
             }
-            Err(fault) => {
-                info!(session = self.id, "session ended: {fault}");
-                core.close(&self.transport);
-            }
+            Err(fault) => core.fail(&fault, &self.transport),
         }
         core
     }

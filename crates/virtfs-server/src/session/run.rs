@@ -16,6 +16,7 @@ use crate::fid::Fid;
 use crate::lower::{self, lower};
 use crate::ops::{self, Outcome};
 use crate::raise::{Answer, raise};
+use crate::rarely::Rarely;
 use crate::sentinel::Interrupter;
 use crate::transport::{Exchange, Transport};
 
@@ -181,21 +182,20 @@ impl<T: Transport> Session<T> {
 
 /// Says what went wrong, once a second at most where it is the host's fault.
 fn report(session: u64, message: u8, errno: Errno) {
-    use std::sync::atomic::AtomicU64;
-    static LAST: AtomicU64 = AtomicU64::new(0);
+    static FAILURES: Rarely = Rarely::new();
 
     let message = name_of(message).unwrap_or("unknown");
     if errno == Errno::EIO || errno == Errno::ENOMEM || errno == Errno::ENFILE {
-        let now = std::time::SystemTime::now()
-            .duration_since(std::time::UNIX_EPOCH)
-            .map_or(0, |time| time.as_secs());
-        if LAST.swap(now, Ordering::Relaxed) != now {
+        if FAILURES.is_due() {
             error!(session, "{message} failed on the host: {errno}");
         }
     } else {
         debug!(session, "{message} answered {errno:?}");
     }
 }
+
+/// What clients that get small messages are told of.
+static HINTS: Rarely = Rarely::new();
 
 /// Answers a `Tversion`: the reply's length, and what was agreed on, if anything was.
 pub(super) fn version(
@@ -219,7 +219,7 @@ pub(super) fn version(
                 Some(_) if asked.msize < MSIZE_MIN => (error_of(Errno::EMSGSIZE), None),
                 Some(dialect) => {
                     let msize = asked.msize.min(limits.msize);
-                    if msize <= MSIZE_SLOW {
+                    if msize <= MSIZE_SLOW && HINTS.is_due() {
                         let cure = if limits.msize > MSIZE_SLOW {
                             format!("mount with msize={}", limits.msize)
                         } else {

@@ -38,19 +38,40 @@ remount() {
 # output and gives its status. The harness answers it (host/agent.sh). With a cache the host has only
 # what was written back: sync before.
 on_host() {
+    ask agent "cd \"\$SHARE/$ITEM\" && $1"
+}
+
+# on_peer COMMAND: the same in the second guest, in its directory of this item. Only for a run with a peer.
+on_peer() {
+    ask peer "cd \"\$MNT/$ITEM\" && $1"
+}
+
+# The second guest: it is there after boot_peer. kill_peer ends it at once, end_peer after an unmount.
+boot_peer() { on_host 'bash "$PEER_GUEST" boot'; }
+kill_peer() { on_host 'bash "$PEER_GUEST" kill'; }
+end_peer() {
+    echo >"$RUN/peer/end"
+    on_host 'bash "$PEER_GUEST" wait'
+}
+
+# What the server holds: its processes, descriptors, and mappings of guests' memory.
+server_holds() { on_host 'bash "$DAEMON"'; }
+
+# ask FOLDER COMMAND: has whoever looks at that folder of the run do it.
+ask() {
     # Waiting would fill the log.
     case $- in *x*) trace='set -x' ;; *) trace=: ;; esac
     { set +x; } 2>/dev/null
-    printf '%s\n' "cd \"\$SHARE/$ITEM\" && $1" >"$RUN/agent/request.new"
-    mv "$RUN/agent/request.new" "$RUN/agent/request"
-    while [ ! -e "$RUN/agent/status" ]; do
+    printf '%s\n' "$2" >"$RUN/$1/request.new"
+    mv "$RUN/$1/request.new" "$RUN/$1/request"
+    while [ ! -e "$RUN/$1/status" ]; do
         sleep 0.02
     done
-    cat "$RUN/agent/output"
-    host_status=$(cat "$RUN/agent/status")
-    rm "$RUN/agent/status"
+    cat "$RUN/$1/output"
+    asked_status=$(cat "$RUN/$1/status")
+    rm "$RUN/$1/status"
     $trace
-    return "$host_status"
+    return "$asked_status"
 }
 
 # manifest DIRECTORY: type, mode, size, link target and name of everything below it, sorted.

@@ -8,7 +8,7 @@ set +a
 
 mount -t tmpfs tmpfs /mnt
 mkdir /mnt/9p /mnt/tmp
-export LOCAL=1 HOME=/mnt/tmp TMP=/mnt/tmp LANG=C LC_ALL=C
+export LOCAL=1 POSIX= HOME=/mnt/tmp TMP=/mnt/tmp LANG=C LC_ALL=C
 export MNT=/mnt/9p RUN SHARE SERVER= HOSTDATA="$HOST_DATA" BIN="$HOST_BIN"
 cd /
 exec sh "$RUN/init/run-items.sh"

@@ -7,7 +7,10 @@ mount_9p() {
         mount --bind "$SHARE" "$1"
         return
     fi
-    mount -t 9p -o "trans=tcp,port=$PORT,$MOUNT_OPTIONS${2:+,$2}" "$SERVER" "$1"
+    case $TRANSPORT in
+        tcp) mount -t 9p -o "trans=tcp,port=$PORT,$MOUNT_OPTIONS${2:+,$2}" "$SERVER" "$1" ;;
+        virtio) mount -t 9p -o "trans=virtio,$MOUNT_OPTIONS${2:+,$2}" share "$1" ;;
+    esac
 }
 
 # A process that has just ended may hold the mount for a moment longer.

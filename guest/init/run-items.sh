@@ -13,7 +13,7 @@ result() { echo "virtfs-guest: $1 $item $2"; }
 run_item() {
     export DIR="$MNT/$item" ITEM="$item" HOSTDIR="${SHARE:+$SHARE/$item}"
     timeout -k 5 "$limit" sh -eux -c \
-        'mkdir "$DIR"; cd "$DIR"; . "$RUN/init/item-lib.sh"; . "$RUN/items/$ITEM.sh"'
+        'mkdir -p "$DIR"; cd "$DIR"; . "$RUN/init/item-lib.sh"; . "$RUN/items/$ITEM.sh"'
 }
 
 # A request that is never answered leaves a process that nothing can kill: show where the guest
@@ -40,7 +40,7 @@ give_up() {
 for item in $ITEMS; do
     options=$(header options)
     limit=$(header seconds)
-    limit=${limit:-300}
+    limit=$((${limit:-300} * ${SLOWER:-1}))
     echo "virtfs-guest: begin $item"
     start=$(now)
     [ -n "$LOCAL" ] || { sleep $((limit + 20)) && give_up; } &

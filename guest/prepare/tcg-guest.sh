@@ -3,7 +3,7 @@
 # busybox and the modules for 9P over TCP and virtio. Prints the folder (vmlinuz, initrd).
 . "$(dirname "$0")/lib.sh"
 
-modules=(virtio_pci virtio_net 9pnet_fd 9pnet_virtio 9p)
+modules=(virtio_pci virtio_mmio virtio_net 9pnet_fd 9pnet_virtio 9p)
 
 # The meta-package names the newest kernel of the release.
 newest() { apt-cache depends linux-image-amd64 2>/dev/null | sed -n 's/^ *Depends: \(linux-image-.*\)/\1/p' | head -n 1; }

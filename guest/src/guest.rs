@@ -8,10 +8,11 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::machine::Machine;
 use crate::output::{self, last_lines};
 use crate::prepared;
-use crate::run_dir::RunDir;
-use crate::{Item, Mount, Output, Server};
+use crate::run_dir::{Place, RunDir};
+use crate::{Bus, Item, Mount, Output, Root, Server, Transport};
 
 /// How often a guest is booted whose kernel stands still.
 const BOOTS: u32 = 3;
@@ -23,23 +24,17 @@ const SILENCE: Duration = Duration::from_secs(120);
 /// The time for telling where it stands.
 const REPORT: Duration = Duration::from_secs(30);
 
-/// What a guest in emulation is given of the prepared data.
-const TCG_DATA: [&str; 2] = ["small.tar", "small.sums"];
-
-#[derive(Debug, Clone)]
-enum Machine {
-    /// User-Mode Linux on the host's own tree.
-    Uml { kernel: PathBuf },
-    /// Debian's kernel in QEMU without KVM, with a busybox initramfs.
-    Tcg { kernel: PathBuf, initrd: PathBuf },
-    /// None: the host and its own file system.
-    Local,
-}
+/// What a guest that cannot see the host is given of the prepared data.
+const COPIED_DATA: [&str; 2] = ["small.tar", "small.sums"];
 
 /// A guest ready to boot.
 #[derive(Debug, Clone)]
 pub struct Guest {
     machine: Machine,
+    transport: Transport,
+    root: Root,
+    peer: bool,
+    may_reboot: bool,
     server: Server,
     data: PathBuf,
     helpers: PathBuf,
@@ -64,19 +59,33 @@ impl Guest {
         Self::new(Machine::Tcg { kernel, initrd }, server, "tcg", "512M")
     }
 
+    /// A guest in the emulation of QEMU 11 with Debian's own kernel, which reaches the server over
+    /// virtio on this bus. `NotFound` if nothing is prepared.
+    pub fn qemu(server: Server, bus: Bus) -> io::Result<Self> {
+        let program = prepared::find("VIRTFS_GUEST_QEMU", "qemu11/current")?.join("qemu");
+        let folder = prepared::find("VIRTFS_GUEST_TCG", "tcg/current")?;
+        let (kernel, initrd) = (folder.join("vmlinuz"), folder.join("initrd"));
+        let machine = Machine::Qemu {
+            program,
+            kernel,
+            initrd,
+            bus,
+        };
+        Ok(Self::new(machine, server, "qemu", "512M")?.transport(Transport::Virtio))
+    }
+
     /// No guest: the items run on the host's own file system, which proves the items themselves.
     pub fn local() -> io::Result<Self> {
-        let server = Server {
-            command: "sleep infinity".to_owned(),
-            mount_options: String::new(),
-            ends_cleanly: false,
-        };
-        Self::new(Machine::Local, server, "local", "")
+        Self::new(Machine::Local, Server::none(), "local", "")
     }
 
     fn new(machine: Machine, server: Server, label: &str, memory: &str) -> io::Result<Self> {
         Ok(Self {
             machine,
+            transport: Transport::Tcp,
+            root: Root::Native,
+            peer: false,
+            may_reboot: false,
             server,
             data: prepared::find("VIRTFS_GUEST_DATA", "data/current")?,
             helpers: prepared::find("VIRTFS_GUEST_HELPERS", "helpers/current")?,
@@ -84,6 +93,37 @@ impl Guest {
             memory: memory.to_owned(),
             label: label.to_owned(),
         })
+    }
+
+    /// How the guest reaches the server (TCP if not set, virtio for [`Guest::qemu`]).
+    #[must_use]
+    pub fn transport(mut self, transport: Transport) -> Self {
+        self.transport = transport;
+        self
+    }
+
+    /// What the guest has as its root; all but [`Root::Native`] take virtio.
+    #[must_use]
+    pub fn root(mut self, root: Root) -> Self {
+        self.root = root;
+        if root == Root::Host {
+            "1024M".clone_into(&mut self.memory);
+        }
+        self
+    }
+
+    /// Lets the items boot a second User-Mode Linux on the same export (`boot_peer`, `on_peer`).
+    #[must_use]
+    pub fn with_peer(mut self) -> Self {
+        self.peer = true;
+        self
+    }
+
+    /// Lets an emulated guest boot again; else a reset or a panic ends it.
+    #[must_use]
+    pub fn may_reboot(mut self) -> Self {
+        self.may_reboot = true;
+        self
     }
 
     /// The time after which everything is killed, boot included (ten minutes if not set).
@@ -125,9 +165,19 @@ impl Guest {
     }
 
     fn boot(&self, items: &[Item], mount: &Mount) -> io::Result<Output> {
-        let run = RunDir::new(items, mount, &self.server, &self.data, &self.helpers)?;
-        if matches!(self.machine, Machine::Tcg { .. }) {
-            run.copy_in(&self.data, &TCG_DATA)?;
+        let run = RunDir::new(
+            items,
+            mount,
+            &Place {
+                server: &self.server,
+                transport: self.transport,
+                data: &self.data,
+                helpers: &self.helpers,
+                slower: self.machine.slower(),
+            },
+        )?;
+        if self.machine.is_blind(self.root) {
+            run.copy_in(&self.data, &COPIED_DATA)?;
         }
         let mut output = Output {
             wanted: items.iter().map(|item| item.name().to_owned()).collect(),
@@ -198,10 +248,10 @@ impl Guest {
     /// The launcher is the first process of its own namespaces and is killed when we end, however
     /// we end; with it goes everything that it started.
     fn launcher(&self, run: &RunDir) -> Command {
-        let (kind, kernel, initrd) = match &self.machine {
-            Machine::Uml { kernel } => ("uml", kernel.as_path(), Path::new("")),
-            Machine::Tcg { kernel, initrd } => ("tcg", kernel.as_path(), initrd.as_path()),
-            Machine::Local => ("local", Path::new(""), Path::new("")),
+        let root = match self.root {
+            Root::Native => "",
+            Root::Host => "host",
+            Root::Own => "own",
         };
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("host/launch.sh");
         let mut command = Command::new("setpriv");
@@ -217,19 +267,21 @@ impl Guest {
             ])
             .args(["--kill-child=KILL", "bash"])
             .arg(script)
-            .env("KIND", kind)
+            .env("TRANSPORT", self.transport.name())
+            .env("ROOT", root)
+            .env("PEER", if self.peer { "1" } else { "" })
+            .env("NO_REBOOT", if self.may_reboot { "" } else { "1" })
             .env("RUN", run.path())
             .env("SHARE", run.share())
             .env("DATA", &self.data)
             .env("BIN", &self.helpers)
-            .env("SERVER_COMMAND", &self.server.command)
-            .env("KERNEL", kernel)
-            .env("INITRD", initrd)
+            .env("SERVER_COMMAND", self.server.command(self.transport))
             .env("MEMORY", &self.memory)
             .env("LIMIT", self.limit.as_secs().max(10).to_string())
             .env("TURN", turn().to_string())
             .stdin(Stdio::null())
             .stdout(Stdio::piped());
+        self.machine.describe(&mut command);
         command
     }
 }

@@ -12,7 +12,7 @@
 //! ```
 //!
 //! The kernels are not part of the repository: `guest/run prepare` builds or fetches them into a
-//! cache folder, and [`Guest::uml`] and [`Guest::tcg`] look for them there. Each run has a PID,
+//! cache folder, and [`Guest::uml`], [`Guest::tcg`] and [`Guest::qemu`] look for them there. Each run has a PID,
 //! mount and network namespace of its own in which the server and the guest live, so nothing
 //! outlives it and several may run at once. That takes root.
 
@@ -20,14 +20,18 @@
 
 mod guest;
 mod item;
+mod machine;
 mod mount;
 mod output;
 mod prepared;
 mod run_dir;
 mod server;
+mod transport;
 
 pub use guest::Guest;
 pub use item::Item;
+pub use machine::{Bus, Root};
 pub use mount::{Access, Cache, Mount};
 pub use output::{ItemResult, Output};
 pub use server::Server;
+pub use transport::Transport;

@@ -29,6 +29,8 @@ pub struct Output {
     pub server_log: String,
     /// The server's status after SIGTERM (128 + signal if one ended it), if it was still there.
     pub server_status: Option<i32>,
+    /// What the server still held when the guest was gone, if that was more than before.
+    pub left_over: Option<String>,
     /// Whether the whole run was killed because its time was over.
     pub timed_out: bool,
     /// Whether the guest's kernel ran its programs no longer.
@@ -48,6 +50,10 @@ impl Output {
             self.server_status = status.parse().ok();
             return None;
         }
+        if let Some(what) = line.strip_prefix("left over: ") {
+            self.left_over = Some(what.to_owned());
+            return None;
+        }
         self.items.push(parse_result(line)?);
         self.items.last()
     }
@@ -58,6 +64,7 @@ impl Output {
         self.console.push_str(&again.console);
         self.server_log = again.server_log;
         self.server_status = again.server_status;
+        self.left_over = again.left_over;
         self.timed_out = again.timed_out;
         self.stood_still = again.stood_still;
     }
@@ -90,6 +97,9 @@ impl Output {
             };
             let tail = last_lines(&self.console, 150);
             let _ = writeln!(text, "no result ({why}): {}\n{tail}", missing.join(" "));
+        }
+        if let Some(what) = self.left_over.as_ref().filter(|_| self.must_end_cleanly) {
+            let _ = writeln!(text, "left over in the server: {what}");
         }
         if self.must_end_cleanly && self.server_status != Some(0) {
             let _ = writeln!(
@@ -227,6 +237,16 @@ mod tests {
         assert_eq!(output.complaint(), None);
         output.take_line("virtfs-guest: server status 137");
         assert!(output.complaint().is_some());
+    }
+
+    #[test]
+    fn what_a_guest_left_over_is_a_failure() {
+        let mut output = after(&["virtfs-guest: ok a 1 2", "virtfs-guest: ok b 1 2"]);
+        output.take_line("virtfs-guest: left over: 2 processes");
+        output.take_line("virtfs-guest: server status 0");
+        assert_eq!(output.complaint(), None, "a server of others");
+        output.must_end_cleanly = true;
+        assert!(output.complaint().unwrap().contains("2 processes"));
     }
 
     #[test]

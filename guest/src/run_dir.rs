@@ -8,7 +8,24 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 use crate::server::quoted;
-use crate::{Item, Mount, Server};
+use crate::{Item, Mount, Server, Transport};
+
+/// What an item that runs a POSIX suite needs of the project.
+const POSIX: [&str; 3] = [
+    "pjdfstest-exceptions.txt",
+    "../posix/pjdfstest-exceptions.txt",
+    "../posix/pjdfstest.toml",
+];
+
+/// What of a guest shows in its run's folder.
+pub(crate) struct Place<'a> {
+    pub(crate) server: &'a Server,
+    pub(crate) transport: Transport,
+    pub(crate) data: &'a Path,
+    pub(crate) helpers: &'a Path,
+    /// By how much the limits of the items are longer.
+    pub(crate) slower: u32,
+}
 
 pub(crate) struct RunDir {
     dir: TempDir,
@@ -16,13 +33,7 @@ pub(crate) struct RunDir {
 
 impl RunDir {
     /// Lays it out: `guest/` (init scripts, items, `env`) and an empty `share/`.
-    pub(crate) fn new(
-        items: &[Item],
-        mount: &Mount,
-        server: &Server,
-        data: &Path,
-        helpers: &Path,
-    ) -> io::Result<Self> {
+    pub(crate) fn new(items: &[Item], mount: &Mount, place: &Place<'_>) -> io::Result<Self> {
         let run = Self {
             dir: tempfile::Builder::new().prefix("virtfs-guest-").tempdir()?,
         };
@@ -33,6 +44,13 @@ impl RunDir {
             &Path::new(env!("CARGO_MANIFEST_DIR")).join("init"),
             &run.guest().join("init"),
         )?;
+        fs::create_dir(run.guest().join("peer"))?;
+        fs::create_dir(run.guest().join("posix"))?;
+        for name in POSIX {
+            let from = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
+            let flat = name.trim_start_matches("../").replace('/', "-");
+            fs::copy(from, run.guest().join("posix").join(flat))?;
+        }
         fs::create_dir(run.guest().join("items"))?;
         for item in items {
             let path = run
@@ -43,7 +61,7 @@ impl RunDir {
         }
         fs::write(
             run.guest().join("env"),
-            run.environment(items, mount, server, data, helpers),
+            run.environment(items, mount, place),
         )?;
         Ok(run)
     }
@@ -85,31 +103,28 @@ impl RunDir {
         )
     }
 
-    fn environment(
-        &self,
-        items: &[Item],
-        mount: &Mount,
-        server: &Server,
-        data: &Path,
-        helpers: &Path,
-    ) -> String {
+    fn environment(&self, items: &[Item], mount: &Mount, place: &Place<'_>) -> String {
         let share = self.share().to_string_lossy().into_owned();
         let mut options = mount.options();
-        if !server.mount_options.is_empty() {
+        let more = &place.server.mount_options;
+        if !more.is_empty() {
             options.push(',');
-            options.push_str(&server.mount_options.replace("{share}", &share));
+            options.push_str(&more.replace("{share}", &share));
         }
         let names: Vec<_> = items.iter().map(Item::name).collect();
-        let long = std::env::var("VIRTFS_GUEST_LONG").unwrap_or_default();
+        let setting = |name| std::env::var(name).unwrap_or_default();
         [
             ("ITEMS", names.join(" ")),
             ("MOUNT_OPTIONS", options),
             ("CACHE", mount.cache.to_string()),
-            ("LONG", long),
+            ("LONG", setting("VIRTFS_GUEST_LONG")),
+            ("TRANSPORT", place.transport.to_string()),
+            ("SLOWER", place.slower.to_string()),
             ("PORT", "5640".to_owned()),
             ("HOST_SHARE", share),
-            ("HOST_DATA", data.to_string_lossy().into_owned()),
-            ("HOST_BIN", helpers.to_string_lossy().into_owned()),
+            ("HOST_DATA", place.data.to_string_lossy().into_owned()),
+            ("HOST_BIN", place.helpers.to_string_lossy().into_owned()),
+            ("HOST_POSIX", setting("VIRTFS_POSIX_TOOLS")),
         ]
         .into_iter()
         .map(|(name, value)| format!("{name}={}\n", quoted(&value)))
@@ -134,20 +149,20 @@ mod tests {
     fn the_guest_is_given_its_items_and_the_mount_options() {
         let item = Item::inline("one", "true").unwrap();
         let server = Server {
-            command: String::new(),
             mount_options: "aname={share}".to_owned(),
-            ends_cleanly: false,
+            ..Server::none()
         };
-        let run = RunDir::new(
-            &[item],
-            &Mount::default(),
-            &server,
-            Path::new("/d"),
-            Path::new("/h"),
-        )
-        .unwrap();
+        let place = Place {
+            server: &server,
+            transport: Transport::Virtio,
+            data: Path::new("/d"),
+            helpers: Path::new("/h"),
+            slower: 1,
+        };
+        let run = RunDir::new(&[item], &Mount::default(), &place).unwrap();
         let env = fs::read_to_string(run.guest().join("env")).unwrap();
         assert!(env.contains("ITEMS='one'\n"));
+        assert!(env.contains("TRANSPORT='virtio'\n"));
         assert!(env.contains(&format!(",aname={}'\n", run.share().display())));
         assert!(run.guest().join("items/one.sh").exists());
         assert!(run.guest().join("init/run-items.sh").exists());

@@ -4,12 +4,17 @@ use std::env;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::Transport;
+
 /// How to start a server inside the namespace of a run.
 #[derive(Debug, Clone)]
 pub struct Server {
     /// A shell command that stays in the foreground and serves `$SHARE` at `$HOST`, TCP port
     /// `$PORT`, until SIGTERM.
-    pub command: String,
+    pub tcp: String,
+    /// A shell command that does the same for virtio devices over vhost-user; `"$@"` are the
+    /// options of `virtfs serve` that say which. `qemu`: QEMU's own device, without a server.
+    pub virtio: String,
     /// Mount options that this server needs; `{share}` becomes the folder it shares.
     pub mount_options: String,
     /// Whether SIGTERM must end it with status 0.
@@ -26,15 +31,33 @@ impl Server {
                 format!("{}: {error} ({hint})", binary.display()),
             )
         })?;
+        let program = quoted(&binary.to_string_lossy());
         Ok(Self {
-            command: format!(
-                "{} serve --shared-dir \"$SHARE\" --listen \"tcp:$HOST:$PORT\" \
+            tcp: format!(
+                "{program} serve --shared-dir \"$SHARE\" --listen \"tcp:$HOST:$PORT\" \
                  --security-model passthrough --unauthenticated-tcp",
-                quoted(&binary.to_string_lossy()),
             ),
+            virtio: format!("{program} serve \"$@\" --security-model passthrough"),
             mount_options: String::new(),
             ends_cleanly: true,
         })
+    }
+
+    /// None at all, for a run without a guest.
+    pub(crate) fn none() -> Self {
+        Self {
+            tcp: "sleep infinity".to_owned(),
+            virtio: String::new(),
+            mount_options: String::new(),
+            ends_cleanly: false,
+        }
+    }
+
+    pub(crate) fn command(&self, transport: Transport) -> &str {
+        match transport {
+            Transport::Tcp => &self.tcp,
+            Transport::Virtio => &self.virtio,
+        }
     }
 
     /// The server that the environment names: the command in `VIRTFS_GUEST_SERVER` (with the mount
@@ -44,7 +67,8 @@ impl Server {
         if let Ok(command) = env::var("VIRTFS_GUEST_SERVER") {
             let mount_options = env::var("VIRTFS_GUEST_OPTIONS").unwrap_or_default();
             return Ok(Self {
-                command,
+                tcp: command.clone(),
+                virtio: command,
                 mount_options,
                 ends_cleanly: false,
             });

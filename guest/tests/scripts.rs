@@ -8,7 +8,17 @@ use std::process::Command;
 fn every_shell_script_parses() {
     let guest = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut count = 0;
-    for folder in ["host", "init", "prepare", "scripts", "scripts/tcg"] {
+    for folder in [
+        "host",
+        "init",
+        "prepare",
+        "scripts",
+        "scripts/busybox",
+        "scripts/device",
+        "scripts/peer",
+        "scripts/posix",
+        "scripts/root",
+    ] {
         for entry in fs::read_dir(guest.join(folder)).unwrap() {
             let path = entry.unwrap().path();
             if path.extension().is_none_or(|extension| extension != "sh") {

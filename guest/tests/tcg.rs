@@ -10,7 +10,7 @@ use virtfs_guest::{Guest, Item, Mount, Server};
 #[test]
 #[ignore = "boots a kernel: guest/run tcg"]
 fn a_debian_kernel_unpacks_300_files_and_reads_them_back() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/tcg");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/busybox");
     let items = Item::folder(&folder).expect("the scripts are there");
     Guest::tcg(Server::from_env().expect("a server"))
         .expect("a prepared kernel")

@@ -1,5 +1,7 @@
 //! Which items a test runs.
 
+#![allow(dead_code, reason = "no test uses all of it")]
+
 use std::env;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -19,6 +21,14 @@ pub(crate) fn limit() -> Duration {
     Duration::from_secs(asked.unwrap_or(if long() { 1800 } else { 900 }))
 }
 
+/// The items of a folder of `scripts/`.
+pub(crate) fn folder(name: &str) -> Vec<Item> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("scripts")
+        .join(name);
+    Item::folder(&folder).expect("the scripts are there")
+}
+
 /// The items of `scripts/` (or of `VIRTFS_GUEST_SCRIPTS`) for a cache mode. The words of
 /// `VIRTFS_GUEST_ONLY` choose by the beginning of the name; without them the short form leaves out
 /// an item whose header `short` does not name the mode.
@@ -27,17 +37,25 @@ pub(crate) fn items(cache: Cache) -> Vec<Item> {
         || Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts"),
         PathBuf::from,
     );
-    let only = env::var("VIRTFS_GUEST_ONLY").unwrap_or_default();
     let mut items = Item::folder(&folder).expect("the scripts are there");
     items.retain(|item| {
-        if only.trim().is_empty() {
-            item.is_for(cache) && (long() || item.is_short_for(cache))
-        } else {
-            item.is_for(cache)
-                && only
-                    .split_whitespace()
-                    .any(|word| item.name().starts_with(word))
-        }
+        item.is_for(cache) && is_chosen(item) && (chosen() || long() || item.is_short_for(cache))
     });
     items
+}
+
+/// The words of `VIRTFS_GUEST_ONLY`.
+fn words() -> Vec<String> {
+    let only = env::var("VIRTFS_GUEST_ONLY").unwrap_or_default();
+    only.split_whitespace().map(str::to_owned).collect()
+}
+
+/// Whether only some items were asked for.
+pub(crate) fn chosen() -> bool {
+    !words().is_empty()
+}
+
+/// Whether the item was asked for, if only some were.
+pub(crate) fn is_chosen(item: &Item) -> bool {
+    !chosen() || words().iter().any(|word| item.name().starts_with(word))
 }

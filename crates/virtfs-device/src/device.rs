@@ -11,7 +11,6 @@ use virtfs_server::{Refused, Server, SessionHandle};
 use virtio_queue::{Queue, QueueT};
 use vm_memory::GuestAddress;
 
-use crate::link::Link;
 use crate::ring::{Notifier, Ring};
 use crate::{GuestMemory, Tag, transport};
 
@@ -128,20 +127,16 @@ pub struct Device {
 #[derive(Default)]
 struct State {
     memory: Option<GuestMemory>,
-    queue: Option<Running>,
     session: Option<Session>,
+    /// The driver's kick, while the queue runs, or stands because its driver broke it.
+    kick: Option<OwnedFd>,
     /// Where the queue stopped.
     next_available: u16,
 }
 
-/// A queue that runs, or that its driver broke.
-struct Running {
-    ring: Arc<Ring>,
-    kick: OwnedFd,
-}
-
+/// A session, from the first start of a driver's queue on.
 struct Session {
-    link: Arc<Link>,
+    ring: Arc<Ring>,
     handle: SessionHandle,
 }
 
@@ -170,8 +165,8 @@ impl Device {
     /// had before. A request whose buffers are gone is answered with `EIO`.
     pub fn set_memory(&self, memory: GuestMemory) {
         let mut state = self.state();
-        if let Some(queue) = &state.queue {
-            queue.ring.replace_memory(Some(memory.clone()));
+        if let Some(session) = &state.session {
+            session.ring.replace_memory(memory.clone());
         }
         state.memory = Some(memory);
     }
@@ -180,7 +175,7 @@ impl Device {
     /// otherwise a session begins. Refused while the queue runs.
     pub fn start(&self, setup: QueueSetup) -> Result<(), StartError> {
         let mut state = self.state();
-        if state.queue.is_some() {
+        if state.kick.is_some() {
             return Err(StartError::Queue("it runs already"));
         }
         let memory = state.memory.clone();
@@ -194,16 +189,12 @@ impl Device {
             }
             state.session = Some(self.begin_session()?);
         }
-        let Some(session) = &state.session else {
-            return Ok(());
-        };
-        let ring = Arc::new(Ring::new(queue, memory, setup.notifier));
-        let attached = session.link.attach(ring.clone(), setup.kick.as_fd());
-        attached.map_err(StartError::Host)?;
-        state.queue = Some(Running {
-            ring,
-            kick: setup.kick,
-        });
+        if let Some(session) = &state.session {
+            let kick = setup.kick.as_fd();
+            let started = session.ring.start(queue, memory, setup.notifier, kick);
+            started.map_err(StartError::Host)?;
+            state.kick = Some(setup.kick);
+        }
         Ok(())
     }
 
@@ -218,28 +209,26 @@ impl Device {
     /// session is given up. A request that may touch guest memory is always waited for.
     pub fn stop_within(&self, patience: Patience) -> u16 {
         let mut state = self.state();
-        let Some(queue) = state.queue.take() else {
+        let Some(kick) = state.kick.take() else {
             return state.next_available;
         };
-        queue.ring.stop();
-        let drained = queue.ring.wait_until_drained(patience.undisturbed) || {
-            let session = state.session.as_ref();
-            let time = patience.in_all.saturating_sub(patience.undisturbed);
-            session.is_some_and(|session| session.interrupt_until_drained(&queue.ring, time))
+        let Some(session) = state.session.take() else {
+            return state.next_available;
         };
-        if let Some(session) = &state.session {
-            session.link.detach(queue.kick.as_fd());
-        }
+        let ring = session.ring.clone();
+        ring.stop();
+        let drained = ring.wait_until_drained(patience.undisturbed)
+            || session
+                .interrupt_until_drained(patience.in_all.saturating_sub(patience.undisturbed));
         if !drained {
             warn!("requests do not end though they were interrupted: their session is given up");
         }
-        if (!drained || queue.ring.is_broken())
-            && let Some(session) = state.session.take()
-        {
-            session.end();
+        match drained && !ring.is_broken() {
+            true => state.session = Some(session),
+            false => session.end(),
         }
-        queue.ring.close();
-        state.next_available = queue.ring.next_available();
+        ring.close(kick.as_fd());
+        state.next_available = ring.next_available();
         state.next_available
     }
 
@@ -247,20 +236,13 @@ impl Device {
     /// interrupted and not answered, fids are let go of.
     pub fn reset(&self) {
         let mut state = self.state();
-        if let Some(queue) = &state.queue {
-            queue.ring.stop();
-            if let Some(session) = &state.session {
-                session.link.detach(queue.kick.as_fd());
-            }
-        }
-        let session = state.session.take();
-        if let Some(session) = &session {
+        let kick = state.kick.take();
+        if let Some(session) = state.session.take() {
+            session.ring.stop();
             session.handle.abort();
-        }
-        if let Some(queue) = state.queue.take() {
-            queue.ring.close();
-        }
-        if let Some(session) = session {
+            if let Some(kick) = kick {
+                session.ring.close(kick.as_fd());
+            }
             session.end();
         }
         state.next_available = 0;
@@ -270,17 +252,17 @@ impl Device {
     /// driver broke it, nor because the server ended its session.
     pub fn is_running(&self) -> bool {
         let state = self.state();
-        let queue = state.queue.as_ref();
-        queue.is_some_and(|queue| !queue.ring.is_stopped())
+        let session = state.session.as_ref();
+        session.is_some_and(|session| !session.ring.is_stopped())
     }
 
     fn begin_session(&self) -> Result<Session, StartError> {
-        let link = Arc::new(Link::new().map_err(StartError::Host)?);
-        let (transport, receiver) = transport::open(link.clone());
+        let ring = Arc::new(Ring::new().map_err(StartError::Host)?);
+        let (transport, receiver) = transport::open(ring.clone());
         let handle = self.server.serve_transport(transport, receiver);
         let handle = handle.map_err(StartError::Session)?;
         debug!("{handle:?} begins for a driver");
-        Ok(Session { link, handle })
+        Ok(Session { ring, handle })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -304,14 +286,14 @@ impl fmt::Debug for Device {
 
 impl Session {
     fn lives(&self) -> bool {
-        !self.link.has_ended() && !self.handle.has_ended()
+        !self.ring.has_ended() && !self.handle.has_ended()
     }
 
-    fn interrupt_until_drained(&self, ring: &Ring, patience: Duration) -> bool {
+    fn interrupt_until_drained(&self, patience: Duration) -> bool {
         let until = Instant::now() + patience;
         while Instant::now() < until {
             self.handle.interrupt();
-            if ring.wait_until_drained(AGAIN) {
+            if self.ring.wait_until_drained(AGAIN) {
                 return true;
             }
         }

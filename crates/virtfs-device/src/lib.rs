@@ -16,8 +16,8 @@
 
 mod chain;
 mod device;
+mod doorbell;
 mod exchange;
-mod link;
 mod memory;
 mod ring;
 mod sys;

@@ -1,6 +1,8 @@
-//! The virtqueue while it runs: chains are taken from it and given back.
+//! The virtqueue: chains are taken from it and given back.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::io;
+use std::os::fd::BorrowedFd;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 use std::time::{Duration, Instant};
 
@@ -9,6 +11,7 @@ use vm_memory::{Bytes, GuestAddress};
 
 use crate::GuestMemory;
 use crate::chain::Chain;
+use crate::doorbell::Doorbell;
 
 /// `VRING_AVAIL_F_NO_INTERRUPT` (virtio 1.2, 2.7.6).
 const NO_INTERRUPT: u16 = 0x1;
@@ -32,12 +35,12 @@ pub trait Notifier: Send + Sync + 'static {
     fn broken(&self);
 }
 
-/// A queue from its start to its stop.
+/// The queue of a session. It may stop and go on; the session does not end with it.
 pub(crate) struct Ring {
-    /// Whoever touches guest memory holds it for that time; `None`: the ring is closed.
-    memory: RwLock<Option<GuestMemory>>,
-    queue: Mutex<Queue>,
-    finished: Mutex<Vec<Used>>,
+    /// Whoever touches guest memory holds it for that time; `None` while the queue is stopped.
+    open: RwLock<Option<Open>>,
+    queue: Mutex<Option<Queue>>,
+    finished: Finished,
     /// How many chains were taken and not given back.
     taken: Mutex<usize>,
     all_given_back: Condvar,
@@ -45,7 +48,22 @@ pub(crate) struct Ring {
     /// No more chains are taken.
     stopped: AtomicBool,
     broken: AtomicBool,
+    /// The session takes no more requests, ever.
+    ended: AtomicBool,
+    bell: Doorbell,
+}
+
+/// What a queue has that runs.
+struct Open {
+    memory: GuestMemory,
     notifier: Arc<dyn Notifier>,
+}
+
+/// Chains that wait to be published.
+#[derive(Default)]
+struct Finished {
+    chains: Mutex<Vec<Used>>,
+    count: AtomicUsize,
 }
 
 /// A chain that goes back to the driver.
@@ -55,33 +73,91 @@ struct Used {
     length: u32,
 }
 
+impl Finished {
+    fn push(&self, used: Used) {
+        let mut chains = lock(&self.chains);
+        chains.push(used);
+        self.count.store(chains.len(), Ordering::Release);
+    }
+
+    fn count(&self) -> usize {
+        self.count.load(Ordering::Acquire)
+    }
+
+    /// Calls `with` for each, and forgets them; how many there were.
+    fn drain(&self, with: impl FnMut(Used)) -> usize {
+        let mut chains = lock(&self.chains);
+        let count = chains.len();
+        chains.drain(..).for_each(with);
+        self.count.store(0, Ordering::Release);
+        count
+    }
+}
+
 impl Ring {
-    pub(crate) fn new(queue: Queue, memory: GuestMemory, notifier: Arc<dyn Notifier>) -> Self {
-        Self {
-            memory: RwLock::new(Some(memory)),
-            queue: Mutex::new(queue),
-            finished: Mutex::default(),
+    /// The ring of a session to be, whose queue is stopped.
+    pub(crate) fn new() -> io::Result<Self> {
+        Ok(Self {
+            open: RwLock::default(),
+            queue: Mutex::default(),
+            finished: Finished::default(),
             taken: Mutex::default(),
             all_given_back: Condvar::new(),
             spare: Mutex::default(),
-            stopped: AtomicBool::new(false),
+            stopped: AtomicBool::new(true),
             broken: AtomicBool::new(false),
-            notifier,
-        }
+            ended: AtomicBool::new(false),
+            bell: Doorbell::new()?,
+        })
     }
 
-    /// Touches guest memory; `None` if the ring is closed.
+    /// Lets chains be taken from a queue that `kick` tells of.
+    pub(crate) fn start(
+        &self,
+        queue: Queue,
+        memory: GuestMemory,
+        notifier: Arc<dyn Notifier>,
+        kick: BorrowedFd<'_>,
+    ) -> io::Result<()> {
+        self.bell.listen_to(kick)?;
+        *self.open.write().unwrap_or_else(PoisonError::into_inner) =
+            Some(Open { memory, notifier });
+        let mut place = lock(&self.queue);
+        *place = Some(queue);
+        self.stopped.store(false, Ordering::Relaxed);
+        drop(place);
+        self.bell.ring();
+        Ok(())
+    }
+
+    /// Touches guest memory; `None` if the queue is stopped.
     pub(crate) fn touch<R>(&self, with: impl FnOnce(&GuestMemory) -> R) -> Option<R> {
-        self.memory().as_ref().map(with)
+        self.open().as_ref().map(|open| with(&open.memory))
+    }
+
+    /// Sleeps until the driver has something to tell, or the ring's state has changed. May return
+    /// early.
+    pub(crate) fn sleep(&self) -> io::Result<()> {
+        self.bell.wait()
+    }
+
+    /// The session takes no more requests.
+    pub(crate) fn end(&self) {
+        self.ended.store(true, Ordering::SeqCst);
+        self.bell.ring();
+    }
+
+    pub(crate) fn has_ended(&self) -> bool {
+        self.ended.load(Ordering::SeqCst)
     }
 
     /// Takes the next chain, if there is one. Errors say what is wrong with the ring.
     pub(crate) fn take(&self) -> Result<Option<(Chain, Vec<u8>)>, &'static str> {
-        let memory = self.memory();
-        let Some(memory) = &*memory else {
+        let open = self.open();
+        let mut queue = lock(&self.queue);
+        let (Some(Open { memory, .. }), Some(queue)) = (&*open, &mut *queue) else {
             return Ok(None);
         };
-        let mut queue = lock(&self.queue);
         if self.stopped.load(Ordering::Relaxed) {
             return Ok(None);
         }
@@ -101,11 +177,11 @@ impl Ring {
 
     /// Whether a chain can be taken; if not, the driver is asked to notify of the next.
     pub(crate) fn has_available(&self) -> Result<bool, &'static str> {
-        let memory = self.memory();
-        let Some(memory) = &*memory else {
+        let open = self.open();
+        let mut queue = lock(&self.queue);
+        let (Some(Open { memory, .. }), Some(queue)) = (&*open, &mut *queue) else {
             return Ok(false);
         };
-        let mut queue = lock(&self.queue);
         if self.stopped.load(Ordering::Relaxed) {
             return Ok(false);
         }
@@ -132,45 +208,50 @@ impl Ring {
             spare.push((chain, head));
         }
         drop(spare);
-        lock(&self.finished).push(used);
+        self.finished.push(used);
     }
 
     /// Whether so many wait to be published that the driver should hear of them first: it may
     /// put more into the ring without end.
     pub(crate) fn is_congested(&self) -> bool {
-        lock(&self.finished).len() >= CONGESTED
+        self.finished.count() >= CONGESTED
     }
 
     /// Whether chains wait to be published.
     pub(crate) fn has_finished(&self) -> bool {
-        !lock(&self.finished).is_empty()
+        self.finished.count() > 0
     }
 
     /// Lets the driver see what was given back, and notifies it if it wants that.
     pub(crate) fn publish(&self) {
-        let memory = self.memory();
+        let open = self.open();
         let mut queue = lock(&self.queue);
-        let used = std::mem::take(&mut *lock(&self.finished));
-        if used.is_empty() {
+        let mut notify = false;
+        let count = match (&*open, &mut *queue) {
+            (Some(open), Some(queue)) if !self.is_broken() => {
+                // Where it fails the driver has lost its own ring.
+                let mut added = true;
+                let count = self.finished.drain(|used| {
+                    let done = queue.add_used(&open.memory, used.head, used.length);
+                    added &= done.is_ok();
+                });
+                notify = count > 0 && added && wants_notification(queue, &open.memory);
+                count
+            }
+            _ => self.finished.drain(drop),
+        };
+        drop(queue);
+        if let (Some(open), true) = (&*open, notify) {
+            open.notifier.used();
+        }
+        drop(open);
+        if count == 0 {
             return;
         }
-        let mut notify = false;
-        if let (Some(memory), false) = (&*memory, self.broken.load(Ordering::Relaxed)) {
-            // Where it fails the driver has lost its own ring.
-            let added = used
-                .iter()
-                .try_for_each(|used| queue.add_used(memory, used.head, used.length));
-            notify = added.is_ok() && wants_notification(&mut queue, memory);
-        }
-        drop(queue);
-        drop(memory);
-        if notify {
-            self.notifier.used();
-        }
         let mut taken = lock(&self.taken);
-        *taken -= used.len();
+        *taken = taken.saturating_sub(count);
         // Who waits has stopped the ring before; a notification is a call of the kernel.
-        if *taken == 0 && self.stopped.load(Ordering::Relaxed) {
+        if *taken == 0 && self.is_stopped() {
             self.all_given_back.notify_all();
         }
     }
@@ -185,8 +266,10 @@ impl Ring {
     /// Stops it because its driver broke it.
     pub(crate) fn break_off(&self) {
         self.stop();
-        if !self.broken.swap(true, Ordering::Relaxed) {
-            self.notifier.broken();
+        if !self.broken.swap(true, Ordering::Relaxed)
+            && let Some(open) = &*self.open()
+        {
+            open.notifier.broken();
         }
     }
 
@@ -214,25 +297,31 @@ impl Ring {
     }
 
     /// Waits until nobody touches guest memory, and lets nobody any more.
-    pub(crate) fn close(&self) {
-        self.replace_memory(None);
+    pub(crate) fn close(&self, kick: BorrowedFd<'_>) {
+        self.bell.forget(kick);
+        let mut place = self.open.write().unwrap_or_else(PoisonError::into_inner);
+        let before = place.take();
+        drop(place);
+        drop(before);
     }
 
     /// Puts other memory in its place, once nobody touches what there was.
-    pub(crate) fn replace_memory(&self, memory: Option<GuestMemory>) {
-        let mut place = self.memory.write().unwrap_or_else(PoisonError::into_inner);
-        let before = std::mem::replace(&mut *place, memory);
+    pub(crate) fn replace_memory(&self, memory: GuestMemory) {
+        let mut place = self.open.write().unwrap_or_else(PoisonError::into_inner);
+        let before = place
+            .as_mut()
+            .map(|open| std::mem::replace(&mut open.memory, memory));
         drop(place);
         drop(before);
     }
 
     /// Where the next chain will be taken from the available ring.
     pub(crate) fn next_available(&self) -> u16 {
-        lock(&self.queue).next_avail()
+        lock(&self.queue).as_ref().map_or(0, Queue::next_avail)
     }
 
-    fn memory(&self) -> RwLockReadGuard<'_, Option<GuestMemory>> {
-        self.memory.read().unwrap_or_else(PoisonError::into_inner)
+    fn open(&self) -> RwLockReadGuard<'_, Option<Open>> {
+        self.open.read().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -5,42 +5,39 @@ use std::sync::Arc;
 use virtfs_server::{Fault, Receiver, Transport};
 
 use crate::exchange::QueueExchange;
-use crate::link::Link;
+use crate::ring::Ring;
 
 /// The longest request that is taken before an msize was agreed on.
 const BEFORE_VERSION: u32 = 8192;
 
 /// The sending half of a session over a virtqueue.
 pub(crate) struct QueueTransport {
-    link: Arc<Link>,
+    ring: Arc<Ring>,
 }
 
 /// The receiving half.
 pub(crate) struct QueueReceiver {
-    link: Arc<Link>,
+    ring: Arc<Ring>,
     /// Taken from the ring, but not yet admitted.
     next: Option<QueueExchange>,
     limit: u32,
 }
 
 /// The two halves of a session.
-pub(crate) fn open(link: Arc<Link>) -> (QueueTransport, QueueReceiver) {
+pub(crate) fn open(ring: Arc<Ring>) -> (QueueTransport, QueueReceiver) {
     let receiver = QueueReceiver {
-        link: link.clone(),
+        ring: ring.clone(),
         next: None,
         limit: BEFORE_VERSION,
     };
-    (QueueTransport { link }, receiver)
+    (QueueTransport { ring }, receiver)
 }
 
 impl QueueReceiver {
     fn take(&mut self) -> Result<Option<QueueExchange>, Fault> {
-        let Some(ring) = self.link.ring() else {
-            return Ok(None);
-        };
-        let taken = match ring.take() {
+        let taken = match self.ring.take() {
             Ok(Some((chain, head))) => {
-                QueueExchange::new(ring.clone(), chain, head, self.limit).map(Some)
+                QueueExchange::new(self.ring.clone(), chain, head, self.limit).map(Some)
             }
             Ok(None) => Ok(None),
             Err(what) => Err(what),
@@ -67,13 +64,11 @@ impl Receiver for QueueReceiver {
     }
 
     fn fill(&mut self) -> Result<bool, Fault> {
-        let available = match self.link.ring() {
-            _ if self.link.has_ended() => return Ok(false),
-            Some(ring) => ring.has_available().map_err(Fault::Malformed)?,
-            None => false,
-        };
-        if !available {
-            self.link.sleep().map_err(Fault::Io)?;
+        if self.ring.has_ended() {
+            return Ok(false);
+        }
+        if !self.ring.has_available().map_err(Fault::Malformed)? {
+            self.ring.sleep().map_err(Fault::Io)?;
         }
         Ok(true)
     }
@@ -96,34 +91,28 @@ impl Transport for QueueTransport {
     }
 
     fn has_replies(&self) -> bool {
-        self.link.ring().is_some_and(|ring| ring.has_finished())
+        self.ring.has_finished()
     }
 
     fn is_congested(&self) -> bool {
-        self.link.ring().is_some_and(|ring| ring.is_congested())
+        self.ring.is_congested()
     }
 
     fn flush(&self) {
-        if let Some(ring) = self.link.ring() {
-            ring.publish();
-        }
+        self.ring.publish();
     }
 
     fn stop_receiving(&self) {
-        self.link.end();
+        self.ring.end();
     }
 
     fn peer_failed(&self) {
-        if let Some(ring) = self.link.ring() {
-            ring.break_off();
-        }
+        self.ring.break_off();
     }
 
     fn abort(&self) {
-        self.link.end();
-        if let Some(ring) = self.link.ring() {
-            ring.publish();
-            ring.stop();
-        }
+        self.ring.end();
+        self.ring.publish();
+        self.ring.stop();
     }
 }

@@ -10,10 +10,16 @@ use virtfs_vfs::synth::{Gate, Wait};
 
 use crate::site::{GATE, Site, read_of};
 
-/// Nobody shall wait for long.
+/// What is interrupted ends, sooner or later.
 const SOON: Patience = Patience {
     undisturbed: Duration::from_millis(200),
-    in_all: Duration::from_secs(2),
+    in_all: PATIENCE,
+};
+
+/// For what never ends.
+const NEVER: Patience = Patience {
+    undisturbed: Duration::from_millis(200),
+    in_all: Duration::from_secs(1),
 };
 
 /// How many requests are in flight.
@@ -111,7 +117,7 @@ fn a_device_that_is_dropped_leaves_memory_alone_at_once() {
 fn a_stop_gives_up_what_the_host_keeps() {
     let mut site = Site::with(DriverOptions::default(), Wait::STUBBORN);
     let _submitted = site.block(100, 3);
-    site.direct.device.stop_within(SOON);
+    site.direct.device.stop_within(NEVER);
     let before = site.ram.snapshot();
     let used = site.driver.ring().used_index();
     site.gate.open();

@@ -1,18 +1,32 @@
 //! A load generator: so many lanes on one connection, each with one request in flight.
 
 use std::error::Error;
-use std::io::{Read, Write};
-use std::os::unix::net::UnixStream;
-use std::path::Path;
 
 use virtfs_proto::{
-    Dialect, GetattrMask, HEADER_LEN, Header, LopenFlags, NOFID, NOTAG, Names, Tattach, Tclunk,
-    Tgetattr, Tlcreate, Tlopen, Tmessage, Tread, Tversion, Twalk, Twrite, kind,
+    Dialect, GetattrMask, LopenFlags, NOFID, NOTAG, Names, Tattach, Tclunk, Tgetattr, Tlcreate,
+    Tlopen, Tmessage, Tread, Tversion, Twalk, Twrite,
 };
 
 use crate::workload::{BIG, Dice, Kind, MADE, Workload, small};
 
-const MSIZE: u32 = 1 << 20;
+/// What carries requests and replies.
+pub(crate) trait Carrier {
+    /// Takes a request to be sent, whose reply has `room` bytes at most. The tag is that of a
+    /// lane, or 0 or `NOTAG` while nothing else is in flight.
+    fn queue(
+        &mut self,
+        tag: u16,
+        head: &[u8],
+        payload: &[u8],
+        room: usize,
+    ) -> Result<(), Box<dyn Error>>;
+
+    /// Sends what was queued, waits for replies, and adds their tags. An error is no reply.
+    fn exchange(&mut self, replies: &mut Vec<u16>) -> Result<(), Box<dyn Error>>;
+}
+
+/// The longest message.
+pub(crate) const MSIZE: u32 = 1 << 20;
 /// Fids that all lanes use; a lane's own are numbered from [`LANES`].
 const ROOT: u32 = 0;
 const FILE: u32 = 1;
@@ -20,29 +34,25 @@ const DIR: u32 = 2;
 const LANES: u32 = 16;
 
 /// A connection with lanes.
-pub(crate) struct Client {
-    stream: UnixStream,
+pub(crate) struct Client<C> {
+    carrier: C,
     /// The step that each lane is at.
     steps: Vec<usize>,
-    outgoing: Vec<u8>,
-    incoming: Vec<u8>,
-    filled: usize,
+    replies: Vec<u16>,
     dice: Dice,
     count: usize,
     payload: Vec<u8>,
 }
 
-impl Client {
-    pub(crate) fn connect(socket: &Path, depth: usize) -> Result<Self, Box<dyn Error>> {
+impl<C: Carrier> Client<C> {
+    pub(crate) fn over(carrier: C, depth: usize) -> Result<Self, Box<dyn Error>> {
         let mut client = Self {
-            stream: UnixStream::connect(socket)?,
+            carrier,
             steps: vec![0; depth],
-            outgoing: Vec::new(),
-            incoming: vec![0; 2 * MSIZE as usize],
-            filled: 0,
+            replies: Vec::new(),
             dice: Dice::new(1),
             count: 0,
-            payload: vec![7; 128 << 10],
+            payload: vec![7; 512 << 10],
         };
         client.call(
             NOTAG,
@@ -104,13 +114,10 @@ impl Client {
             self.send(workload, lane)?;
         }
         while ended < times {
-            self.stream.write_all(&self.outgoing)?;
-            self.outgoing.clear();
-            self.filled += self.stream.read(&mut self.incoming[self.filled..])?;
-            let mut from = 0;
-            while let Some((header, next)) = self.frame(from)? {
-                from = next;
-                let lane = usize::from(header.tag);
+            let mut replies = std::mem::take(&mut self.replies);
+            self.carrier.exchange(&mut replies)?;
+            for tag in replies.drain(..) {
+                let lane = usize::from(tag);
                 self.steps[lane] += 1;
                 if self.steps[lane] == workload.messages {
                     self.steps[lane] = 0;
@@ -122,29 +129,14 @@ impl Client {
                 }
                 self.send(workload, lane)?;
             }
-            self.incoming.copy_within(from..self.filled, 0);
-            self.filled -= from;
+            self.replies = replies;
         }
         Ok(times)
     }
 
-    /// The header of the frame that begins here, and where the next one begins.
-    fn frame(&self, from: usize) -> Result<Option<(Header, usize)>, Box<dyn Error>> {
-        let waiting = &self.incoming[from..self.filled];
-        if waiting.len() < HEADER_LEN {
-            return Ok(None);
-        }
-        let header = Header::decode(waiting)?;
-        if waiting.len() < header.size as usize {
-            return Ok(None);
-        }
-        if header.kind == kind::RLERROR {
-            let errno = waiting[HEADER_LEN..][..4]
-                .try_into()
-                .map(u32::from_le_bytes)?;
-            return Err(format!("the server answered errno {errno}").into());
-        }
-        Ok(Some((header, from + header.size as usize)))
+    /// What carries it.
+    pub(crate) fn carrier(&self) -> &C {
+        &self.carrier
     }
 
     /// Queues the next request of a lane.
@@ -245,26 +237,20 @@ impl Client {
     fn queue(&mut self, tag: u16, message: Tmessage<'_>) -> Result<(), Box<dyn Error>> {
         let mut head = [0; 512];
         let length = message.encode(Dialect::L, tag, &mut head)?;
-        self.outgoing.extend_from_slice(&head[..length]);
-        self.outgoing
-            .extend_from_slice(&self.payload[..message.payload_len() as usize]);
-        Ok(())
+        let payload = &self.payload[..message.payload_len() as usize];
+        let room = match message {
+            Tmessage::Read(read) => 11 + read.count as usize,
+            _ => 512,
+        };
+        self.carrier.queue(tag, &head[..length], payload, room)
     }
 
     fn call(&mut self, tag: u16, message: Tmessage<'_>) -> Result<(), Box<dyn Error>> {
         self.queue(tag, message)?;
-        self.stream.write_all(&self.outgoing)?;
-        self.outgoing.clear();
-        loop {
-            if let Some((_, next)) = self.frame(0)? {
-                self.incoming.copy_within(next..self.filled, 0);
-                self.filled -= next;
-                return Ok(());
-            }
-            match self.stream.read(&mut self.incoming[self.filled..])? {
-                0 => return Err("the server hung up".into()),
-                read => self.filled += read,
-            }
+        let mut replies = Vec::new();
+        while replies.is_empty() {
+            self.carrier.exchange(&mut replies)?;
         }
+        Ok(())
     }
 }

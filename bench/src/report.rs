@@ -80,7 +80,7 @@ fn sorted(figures: impl Iterator<Item = f64>) -> Vec<f64> {
     figures
 }
 
-fn median(figures: impl Iterator<Item = f64>) -> f64 {
+pub(crate) fn median(figures: impl Iterator<Item = f64>) -> f64 {
     let figures = sorted(figures);
     figures.get(figures.len() / 2).copied().unwrap_or(f64::NAN)
 }

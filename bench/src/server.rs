@@ -7,22 +7,35 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+/// The name of the vhost-user socket.
+const DEVICE: &str = "vhost-user";
+
 /// A running `virtfs serve`.
 pub(crate) struct Server {
     child: Child,
     socket: PathBuf,
-    _dir: tempfile::TempDir,
+    dir: tempfile::TempDir,
 }
 
 impl Server {
-    pub(crate) fn start(binary: &Path, export: &Path) -> Result<Self, Box<dyn Error>> {
+    /// Serves a directory on a Unix socket, and as a vhost-user device if that is wanted.
+    pub(crate) fn start(
+        binary: &Path,
+        export: &Path,
+        device: bool,
+    ) -> Result<Self, Box<dyn Error>> {
         let dir = tempfile::tempdir()?;
         let socket = dir.path().join("9p");
-        let child = Command::new(binary)
+        let mut command = Command::new(binary);
+        command
             .args(["serve", "--log-level", "error", "--shared-dir"])
             .arg(export)
             .arg("--listen")
-            .arg(format!("unix:{}", socket.display()))
+            .arg(format!("unix:{}", socket.display()));
+        if device {
+            command.arg("--socket-path").arg(dir.path().join(DEVICE));
+        }
+        let child = command
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
@@ -32,11 +45,7 @@ impl Server {
                     binary.display()
                 )
             })?;
-        let server = Self {
-            child,
-            socket,
-            _dir: dir,
-        };
+        let server = Self { child, socket, dir };
         let began = Instant::now();
         while UnixStream::connect(&server.socket).is_err() {
             if began.elapsed() > Duration::from_secs(10) {
@@ -51,9 +60,39 @@ impl Server {
         &self.socket
     }
 
-    /// The processor time that the server has used.
+    /// The vhost-user socket.
+    pub(crate) fn device(&self) -> Result<PathBuf, Box<dyn Error>> {
+        let path = self.dir.path().join(DEVICE);
+        match path.exists() {
+            true => Ok(path),
+            false => Err("the server has no vhost-user socket".into()),
+        }
+    }
+
+    /// The processor time that the server has used, and the processes that it has now.
     pub(crate) fn cpu(&self) -> Result<Duration, Box<dyn Error>> {
-        cpu_of(self.child.id())
+        // One may end between the two calls.
+        let processes = self.processes()?.into_iter();
+        Ok(processes.filter_map(|process| cpu_of(process).ok()).sum())
+    }
+
+    /// The server's processes.
+    pub(crate) fn processes(&self) -> Result<Vec<u32>, Box<dyn Error>> {
+        let mut processes = vec![self.child.id()];
+        let mut at = 0;
+        while let Some(process) = processes.get(at) {
+            let Ok(tasks) = fs::read_dir(format!("/proc/{process}/task")) else {
+                processes.remove(at);
+                continue;
+            };
+            at += 1;
+            for task in tasks {
+                let children = fs::read_to_string(task?.path().join("children"));
+                let children = children.unwrap_or_default();
+                processes.extend(children.split(' ').filter_map(|id| id.parse::<u32>().ok()));
+            }
+        }
+        Ok(processes)
     }
 }
 

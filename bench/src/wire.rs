@@ -7,6 +7,7 @@ use crate::client::Client;
 use crate::direct::Direct;
 use crate::report::{self, Row, Sample};
 use crate::server::{Server, cpu_of};
+use crate::socket::Socket;
 use crate::workload::{Tree, WORKLOADS, Workload};
 use crate::{ROUNDS, TURN};
 
@@ -36,7 +37,7 @@ fn turn(
     tree: &Tree,
     server: &Server,
 ) -> Result<Sample, Box<dyn Error>> {
-    let mut client = Client::connect(server.socket(), depth)?;
+    let mut client = Client::over(Socket::connect(server.socket())?, depth)?;
     client.prepare(workload)?;
     let cpu = [server.cpu()?, cpu_of(std::process::id())?];
     let (began, mut served) = (Instant::now(), 0);

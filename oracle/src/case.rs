@@ -22,6 +22,8 @@ pub(crate) struct Case<'a> {
     xattr_fid: bool,
     /// Whether the number of the fid that it would make is taken.
     newfid_in_use: bool,
+    /// Whether it is longer than what the two sides agreed on.
+    too_long: bool,
     /// Whether the last `Tversion` was of no dialect.
     no_version: bool,
     /// Whether a listing goes on that has begun before.
@@ -34,8 +36,8 @@ pub(crate) struct Case<'a> {
     exists: bool,
 }
 
-/// The condition, which always holds, of entries that short runs may not meet.
-pub(crate) const RARE: &str = "rare";
+/// The condition, which always holds, of entries that one of [`crate::witnesses`] meets.
+pub(crate) const WITNESS: &str = "witness";
 
 type Holds = fn(&Case<'_>, &Difference) -> bool;
 
@@ -43,10 +45,12 @@ type Holds = fn(&Case<'_>, &Difference) -> bool;
 const CONDITIONS: &[(&str, Holds)] = &[
     // Nothing more can be compared after it.
     ("apart", |_, _| true),
-    // Not to be met in every run, but in long ones.
-    (RARE, |_, _| true),
+    // Met by a schedule that every run begins with.
+    (WITNESS, |_, _| true),
     // The path that QEMU keeps for a fid of the request leads nowhere any more.
     ("gone", |case, _| case.place == Place::Gone),
+    // It leads to another file.
+    ("other", |case, _| case.place == Place::Other),
     // What the first fid stands for.
     ("directory", |case, _| case.is(Kind::Directory)),
     ("regular", |case, _| case.is(Kind::Regular)),
@@ -59,6 +63,7 @@ const CONDITIONS: &[(&str, Holds)] = &[
     ("unknown-fid", |case, _| case.unknown),
     ("xattr-fid", |case, _| case.xattr_fid),
     ("newfid-in-use", |case, _| case.newfid_in_use),
+    ("too-long", |case, _| case.too_long),
     ("no-version", |case, _| case.no_version),
     ("walked", |case, _| case.state() == Some(State::Walked)),
     ("open", |case, _| {
@@ -136,8 +141,12 @@ const CONDITIONS: &[(&str, Holds)] = &[
     ("setid-bits", |_, found| {
         without(0o6000, &found.qemu) == without(0o6000, &found.virtfs)
     }),
+    ("device-number", |_, found| {
+        without_device(&found.qemu) == without_device(&found.virtfs)
+    }),
     ("type-bits", |_, found| {
-        without(0o170000, &found.qemu) == without(0o170000, &found.virtfs)
+        let rest = |text: &str| without(0o170000, &without_device(text));
+        rest(&found.qemu) == rest(&found.virtfs)
     }),
 ];
 
@@ -159,6 +168,7 @@ impl<'a> Case<'a> {
             newfid_in_use: request
                 .newfid()
                 .is_some_and(|fid| tracker.fid(fid).is_some()),
+            too_long: tracker.is_too_long(request),
             no_version: tracker.no_version(),
             goes_on: request.behind.is_some(),
             changed_meanwhile: first.is_some_and(|fid| tracker.changed_meanwhile(fid)),
@@ -287,9 +297,40 @@ fn without(bits: u32, text: &str) -> String {
     }
 }
 
+/// The attributes, or the metadata file, without the device number in it.
+fn without_device(text: &str) -> String {
+    let Some((before, rest)) = text.split_once("virtfs.rdev=") else {
+        return text.to_owned();
+    };
+    let end = match rest.strip_prefix('"') {
+        Some(value) => value.find('"').map(|end| end + 2),
+        None => rest.find(|c: char| !c.is_ascii_digit()),
+    };
+    format!("{before}{}", &rest[end.unwrap_or(rest.len())..])
+}
+
 #[cfg(test)]
 mod tests {
-    use super::without;
+    use super::{without, without_device};
+
+    #[test]
+    fn device_numbers_are_told_from_what_is_around_them() {
+        let same = |one: &str, other: &str| without_device(one) == without_device(other);
+        assert!(same(
+            r#"virtfs.gid=1\nvirtfs.rdev=5\n"#,
+            r#"virtfs.gid=1\nvirtfs.rdev=0\n"#
+        ));
+        assert!(!same(
+            r#"virtfs.gid=1\nvirtfs.rdev=5\n"#,
+            r#"virtfs.gid=2\nvirtfs.rdev=5\n"#
+        ));
+        let xattrs = |rdev, uid| format!(r#"user.virtfs.rdev="{rdev}",user.virtfs.uid="{uid}""#);
+        assert!(same(&xattrs(r"\xe5\n", r"\x01"), &xattrs(r"\x00", r"\x01")));
+        assert!(!same(
+            &xattrs(r"\xe5\n", r"\x01"),
+            &xattrs(r"\xe5\n", r"\x02")
+        ));
+    }
 
     #[test]
     fn setid_bits_are_told_from_others() {

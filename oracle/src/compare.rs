@@ -110,8 +110,11 @@ pub(crate) fn compare(
         )];
     }
     let mut found = Vec::new();
+    // Whether the qids that follow are of one file.
+    let mut same = true;
     for ((field, there), (_, here)) in there.iter().zip(&here) {
         match (there, here) {
+            (Value::File(_), Value::File(_)) if !same => {}
             (Value::File(there), Value::File(here)) => {
                 if there.kind != here.kind {
                     let text = |qid: &Qid| format!("{:#x}", qid.kind.bits());
@@ -122,8 +125,12 @@ pub(crate) fn compare(
                     found.push(differs("qid.path", text(there), text(here)));
                 }
             }
-            (Value::Plain(there), Value::Plain(here)) if there != here => {
-                found.push(differs(field, there.clone(), here.clone()));
+            (Value::Plain(there), Value::Plain(here)) => {
+                if there != here {
+                    found.push(differs(field, there.clone(), here.clone()));
+                }
+                same |= *field == "name";
+                same &= *field != "name" || there == here;
             }
             _ => {}
         }

@@ -1,14 +1,14 @@
 //! The list of deliberate differences, `differences.txt`.
 //!
-//! A line is `MESSAGE FIELD QEMU VIRTFS CONDITIONS  REASON`. MESSAGE is the request's name, several
-//! with commas between, or `*`; FIELD is `answer`, a part of the reply, or what is on the disk after the
-//! request (`tree.mode`), several with commas between; QEMU and VIRTFS are what
-//! each says there (`OK` or an errno for an answer), several with commas between, or `*`. CONDITIONS
-//! are joined by `+`, `-` for none; see [`Case::holds`].
+//! A line is `MESSAGE FIELD QEMU VIRTFS CONDITIONS  REASON`. MESSAGE is the request's name. FIELD is
+//! `answer`, a part of the reply, or what is on the disk after the request (`tree.mode`). QEMU and
+//! VIRTFS are what each says there: for an answer `OK`, an errno, or `error` for any errno. In these
+//! four, several can stand with commas between, and `*` for any. CONDITIONS are joined by `+`, `-` for
+//! none; see [`Case::holds`].
 
 use std::cell::Cell;
 
-use crate::case::{Case, RARE};
+use crate::case::{Case, WITNESS};
 use crate::compare::Difference;
 use crate::failure::{Result, fail};
 use crate::model::Model;
@@ -88,7 +88,8 @@ impl Differences {
         }
     }
 
-    /// The entries for a model, each with how often it was met and whether that may be rare.
+    /// The entries for a model, each with how often it was met and whether a witness
+    /// meets it.
     pub(crate) fn met(&self, model: Model) -> impl Iterator<Item = (&str, u64, bool)> {
         self.0
             .iter()
@@ -99,15 +100,21 @@ impl Differences {
                     .all(|holds| holds)
             })
             .map(|entry| {
-                let rare = entry.conditions.iter().any(|name| name == RARE);
-                (entry.line.as_str(), entry.met.get(), rare)
+                let witness = entry.conditions.iter().any(|name| name == WITNESS);
+                (entry.line.as_str(), entry.met.get(), witness)
             })
     }
 }
 
 impl Entry {
     fn matches(&self, case: &Case<'_>, found: &Difference) -> bool {
-        let has = |list: &[String], value: &str| list.iter().any(|one| one == "*" || one == value);
+        let has = |list: &[String], value: &str| {
+            list.iter().any(|one| match one.as_str() {
+                "*" => true,
+                "error" => !["OK", "BROKEN", "GARBAGE"].contains(&value),
+                one => one == value,
+            })
+        };
         has(&self.messages, found.message)
             && has(&self.fields, found.field)
             && has(&self.qemu, &found.qemu)

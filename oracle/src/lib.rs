@@ -22,6 +22,7 @@ mod shown;
 mod shrink;
 mod tracker;
 mod tree;
+mod witnesses;
 
 pub use failure::{At, Failure, Result, fail};
 pub use model::Model;

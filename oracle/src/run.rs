@@ -11,7 +11,7 @@ use crate::model::Model;
 use crate::pair::{End, Pair, Played, Programs, Start};
 use crate::request::Request;
 use crate::rng::Rng;
-use crate::shrink;
+use crate::{shrink, witnesses};
 
 /// How long a run is, and where it begins.
 #[derive(Clone, Copy, Debug)]
@@ -26,8 +26,6 @@ pub struct Plan {
 
 /// Enough requests for an entry of the list that is never met to be wrong.
 const LONG_ENOUGH: u64 = 10_000;
-/// The same for a rare one.
-const RARELY: u64 = 200_000;
 /// The most requests of a schedule.
 const SCHEDULE: u64 = 150;
 
@@ -51,9 +49,29 @@ pub fn run(programs: &Programs, model: Model, plan: Plan, list: &str) -> Result<
     let began = Instant::now();
     let (mut requests, mut schedules, mut apart) = (0, 0, 0);
     let mut findings: Vec<Finding> = Vec::new();
+    let witnesses = witnesses::all();
     while requests < plan.requests && findings.len() < plan.findings {
-        let seed = Rng::new(plan.seed.wrapping_add(schedules)).next();
-        let played = play(&mut pair, &differences, model, seed)?;
+        let (start, origin, played) = match witnesses.get(schedules as usize) {
+            Some((start, witness)) => {
+                let origin = format!("witness {schedules}");
+                let mut rest = witness.iter().cloned();
+                (
+                    *start,
+                    origin,
+                    pair.play(*start, &differences, |_| rest.next())?,
+                )
+            }
+            None => {
+                let number = schedules - witnesses.len() as u64;
+                let seed = Rng::new(plan.seed.wrapping_add(number)).next();
+                let origin = format!("seed {}, schedule {number}", plan.seed);
+                (
+                    start(seed),
+                    origin,
+                    play(&mut pair, &differences, model, seed)?,
+                )
+            }
+        };
         requests += played.requests.len() as u64;
         schedules += 1;
         match played.end {
@@ -61,13 +79,11 @@ pub fn run(programs: &Programs, model: Model, plan: Plan, list: &str) -> Result<
             End::Apart => apart += 1,
             End::Differs(found) => {
                 if !findings.iter().any(|finding| finding.is_like(&found[0])) {
-                    let number = schedules - 1;
-                    let start = start(seed);
                     let kind = found[0].clone();
                     let (requests, found) =
                         shrink::shrink(&mut pair, start, found, &differences, played.requests)?;
                     findings.push(Finding {
-                        number,
+                        origin,
                         start,
                         kind,
                         found,
@@ -79,13 +95,12 @@ pub fn run(programs: &Programs, model: Model, plan: Plan, list: &str) -> Result<
     }
     let mut text = String::new();
     for finding in &findings {
-        finding.tell(model, plan.seed, &mut text);
+        finding.tell(model, &mut text);
     }
     let mut good = findings.is_empty();
     if good {
-        for (line, met, rare) in differences.met(model) {
-            let long_enough = if rare { RARELY } else { LONG_ENOUGH };
-            if met == 0 && requests >= long_enough {
+        for (line, met, witness) in differences.met(model) {
+            if met == 0 && (witness || requests >= LONG_ENOUGH) {
                 good = false;
                 let _ = writeln!(text, "listed, and not met once: {line}");
             }
@@ -126,7 +141,8 @@ fn start(seed: u64) -> Start {
 
 /// A difference that is not listed, and the requests that lead to it.
 struct Finding {
-    number: u64,
+    /// Which schedule it was.
+    origin: String,
     start: Start,
     /// What was found first.
     kind: Difference,
@@ -140,13 +156,13 @@ impl Finding {
         self.kind.is_like(other)
     }
 
-    fn tell(&self, model: Model, seed: u64, text: &mut String) {
+    fn tell(&self, model: Model, text: &mut String) {
         let Start { furnished, uid } = self.start;
-        let (name, number) = (model.name(), self.number);
+        let (name, origin) = (model.name(), &self.origin);
         let place = if furnished { "furnished" } else { "empty" };
         let _ = writeln!(
             text,
-            "== {name}, seed {seed}, schedule {number}: {place} directory, n_uname {uid}, fid 0 attached"
+            "== {name}, {origin}: {place} directory, n_uname {uid}, fid 0 attached"
         );
         for request in &self.requests {
             let _ = writeln!(text, "   {request:?}");

@@ -20,6 +20,8 @@ pub(crate) struct Tracker {
     /// The types of files by their qid's path, where requests or replies told them.
     kinds: BTreeMap<u64, Kind>,
     no_version: bool,
+    /// What was agreed on last, if something was since the schedule began.
+    msize: Option<u32>,
     /// How many requests have changed names so far.
     changes: u64,
     /// How many there were when the listing through a fid began.
@@ -88,6 +90,12 @@ impl Tracker {
     /// Whether the last `Tversion` was of no dialect.
     pub(crate) fn no_version(&self) -> bool {
         self.no_version
+    }
+
+    /// Whether a request is longer than the two sides have agreed on.
+    pub(crate) fn is_too_long(&self, request: &Request) -> bool {
+        self.msize
+            .is_some_and(|msize| request.frame(&[]).len() > msize as usize)
     }
 
     /// All fids by number.
@@ -180,6 +188,9 @@ impl Tracker {
             (Tmessage::Remove(m), _) => drop(self.fids.remove(&m.fid)),
             (Tmessage::Version(m), _) => {
                 self.fids.clear();
+                if let Reply::Done(Rmessage::Version(agreed), _) = reply {
+                    self.msize = Some(agreed.msize);
+                }
                 self.no_version = m.version != b"9P2000.L" || !reply.is_done();
             }
             (message, Reply::Done(done, _)) => self.note_done(&message, done, reply),

@@ -4,6 +4,7 @@
 //! The generator knows what the fids stand for ([`Tracker`]), so that it can choose fitting ones.
 //! All that it does follows from the seed and from QEMU's replies.
 
+mod entries;
 mod plans;
 mod single;
 mod values;

@@ -1,10 +1,9 @@
-//! Single requests, each message with fields at random.
+//! Single requests, each message with fields at random. Those on entries are in `entries`.
 
 use virtfs_proto::{
     GetattrMask, LockFlags, LopenFlags, NOFID, Names, Tattach, Tauth, Tclunk, Tflush, Tfsync,
-    Tgetattr, Tgetlock, Tlcreate, Tlink, Tlock, Tlopen, Tmkdir, Tmknod, Tread, Treaddir, Treadlink,
-    Tremove, Trename, Trenameat, Tstatfs, Tsymlink, Tunlinkat, Tversion, Twalk, Twrite,
-    Txattrcreate, Txattrwalk, UnlinkFlags,
+    Tgetattr, Tgetlock, Tlcreate, Tlock, Tlopen, Tread, Treaddir, Treadlink, Tstatfs, Tversion,
+    Twalk, Twrite, Txattrcreate, Txattrwalk,
 };
 
 use super::{Generator, Wanted};
@@ -57,7 +56,7 @@ impl Generator {
 
     /// A request that its fid is of no use after: on a clone in most cases, and always if it would be
     /// the root's.
-    fn on_a_clone(
+    pub(super) fn on_a_clone(
         &mut self,
         tracker: &Tracker,
         fid: u32,
@@ -205,108 +204,6 @@ impl Generator {
         let wanted = self.rng.pick(&[Wanted::Any, Wanted::Any, Wanted::Open]);
         let fid = self.fid(tracker, wanted);
         Request::new(self.setattr(tracker, fid))
-    }
-
-    fn mkdir(&mut self, tracker: &Tracker) -> Request {
-        let dfid = self.fid(tracker, Wanted::Directory);
-        Request::new(Tmkdir {
-            dfid,
-            name: &self.new_name(tracker, dfid),
-            mode: self.mode() | self.rng.pick(&[0, 0o040000]),
-            gid: self.id(),
-        })
-    }
-
-    fn mknod(&mut self, tracker: &Tracker) -> Request {
-        let kinds = [
-            0o010000, 0o010000, 0o140000, 0o020000, 0o060000, 0o100000, 0o100000, 0, 0o040000,
-            0o120000, 0o030000,
-        ];
-        let dfid = self.fid(tracker, Wanted::Directory);
-        Request::new(Tmknod {
-            dfid,
-            name: &self.new_name(tracker, dfid),
-            mode: self.mode() | self.rng.pick(&kinds),
-            major: self.rng.pick(&[0, 10, 259]),
-            minor: self.rng.pick(&[0, 229, 70_000]),
-            gid: self.id(),
-        })
-    }
-
-    fn symlink(&mut self, tracker: &Tracker) -> Request {
-        let targets: [&[u8]; 7] = [
-            b"a",
-            b"../a",
-            b"/etc/passwd",
-            b"nowhere",
-            b"\xff/x",
-            b"",
-            b"b",
-        ];
-        let target = match self.rng.percent(3) {
-            true => vec![b'/'; self.rng.pick(&[4095, 4096])],
-            false => self.rng.pick(&targets).to_vec(),
-        };
-        let dfid = self.fid(tracker, Wanted::Directory);
-        Request::new(Tsymlink {
-            dfid,
-            name: &self.new_name(tracker, dfid),
-            target: &target,
-            gid: self.id(),
-        })
-    }
-
-    fn link(&mut self, tracker: &Tracker) -> Request {
-        let wanted = self
-            .rng
-            .pick(&[Wanted::NoDirectory, Wanted::NoDirectory, Wanted::Open]);
-        Request::new(Tlink {
-            fid: self.fid(tracker, wanted),
-            dfid: self.fid(tracker, Wanted::Directory),
-            name: &self.name(),
-        })
-    }
-
-    fn rename(&mut self, tracker: &Tracker) -> Request {
-        let wanted = self
-            .rng
-            .pick(&[Wanted::Any, Wanted::Any, Wanted::Any, Wanted::Open]);
-        Request::new(Trename {
-            fid: self.fid(tracker, wanted),
-            dfid: self.fid(tracker, Wanted::Directory),
-            name: &self.name(),
-        })
-    }
-
-    fn renameat(&mut self, tracker: &Tracker) -> Request {
-        let olddirfid = self.fid(tracker, Wanted::Directory);
-        let newdirfid = match self.rng.percent(40) {
-            true => self.rng.pick(&[olddirfid, NOFID]),
-            false => self.fid(tracker, Wanted::Directory),
-        };
-        Request::new(Trenameat {
-            olddirfid,
-            oldname: &self.name_in(tracker, olddirfid),
-            newdirfid,
-            newname: &self.name(),
-        })
-    }
-
-    fn unlinkat(&mut self, tracker: &Tracker) -> Request {
-        let dirfid = self.fid(tracker, Wanted::Directory);
-        Request::new(Tunlinkat {
-            dirfid,
-            name: &self.name_in(tracker, dirfid),
-            flags: UnlinkFlags::from_bits_retain(self.rng.pick(&[0, 0, 0, 0x200, 0x200, 0x1])),
-        })
-    }
-
-    fn remove(&mut self, tracker: &Tracker) -> Request {
-        let fid = self.fid(tracker, Wanted::Any);
-        if fid == 0 && !self.rng.percent(2) {
-            return self.unlinkat(tracker);
-        }
-        self.on_a_clone(tracker, fid, |fid| Request::new(Tremove { fid }))
     }
 
     fn readlink(&mut self, tracker: &Tracker) -> Request {

@@ -48,17 +48,19 @@ impl Signals {
 
     /// Waits for a signal, or until an event's descriptor can be read.
     pub(crate) fn wait_for(&self, event: &impl AsFd) -> io::Result<First> {
+        self.wait_for_any(&[PollFd::new(event, PollFlags::IN)])
+    }
+
+    /// Waits for a signal, or until one of these has what it is polled for, or is broken.
+    pub(crate) fn wait_for_any(&self, events: &[PollFd<'_>]) -> io::Result<First> {
+        let mut fds = vec![PollFd::new(&self.0, PollFlags::IN)];
+        fds.extend_from_slice(events);
         loop {
-            let mut fds = [
-                PollFd::new(&self.0, PollFlags::IN),
-                PollFd::new(event, PollFlags::IN),
-            ];
             look(&mut fds)?;
-            let [_, told] = fds.map(|fd| !fd.revents().is_empty());
             if let Some(signal) = self.next() {
                 return Ok(First::Signal(signal));
             }
-            if told {
+            if fds.iter().skip(1).any(|fd| !fd.revents().is_empty()) {
                 return Ok(First::Event);
             }
         }

@@ -70,7 +70,8 @@ pub(crate) struct ServeArgs {
 
     /// End when the VMM has gone, instead of waiting for the next.
     ///
-    /// With several devices: each ends with its VMM. The server ends with the last of them, unless
+    /// Whoever connects and goes without a word is no VMM. With several devices: each ends with its
+    /// VMM. The server ends with the last of them, unless
     /// it listens for other clients too.
     #[arg(long, help_heading = DEVICES)]
     pub(crate) once: bool,

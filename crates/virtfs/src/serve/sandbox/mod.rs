@@ -51,7 +51,8 @@ pub(super) fn enter(
     }
 }
 
-/// Restricts a process that was restricted to more exports to some of them.
+/// Restricts a process that [`enter`] has restricted once more: to some of the exports, and away from
+/// the other processes that were.
 pub(super) fn narrow(exports: &[OpenExport]) -> Result<(), String> {
     landlock::restrict(rules(exports)).map(|_| ())
 }

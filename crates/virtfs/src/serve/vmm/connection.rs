@@ -5,7 +5,9 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 
+use rustix::event::{PollFd, PollFlags};
 use rustix::io::fcntl_dupfd_cloexec;
+use rustix::net::{Shutdown, shutdown};
 use tracing::{error, warn};
 use virtfs_device::vhost_user::{self, Connection};
 
@@ -14,6 +16,7 @@ use crate::failure::{Doing, Failure};
 use crate::serve::PATIENCE;
 use crate::serve::event::{Event, LastOne};
 use crate::serve::export::OpenExport;
+use crate::serve::sandbox;
 use crate::signals::{First, Signals};
 
 /// Serves the VMM until it hangs up, or SIGTERM comes.
@@ -28,14 +31,22 @@ pub(super) fn run(device: &Device<'_>, vmm: &OwnedFd) -> u8 {
 
 /// How the connection ended, if the host did not fail.
 fn serve(device: &Device<'_>, vmm: &OwnedFd) -> Result<Result<(), vhost_user::Error>, Failure> {
+    // While there is one thread. What a guest could do to this process ends here, not at others.
+    if device.plan.landlock()
+        && let Err(why) = sandbox::narrow(device.exports)
+    {
+        let text = format!("the process cannot be kept inside its exports: {why}");
+        return Err(Failure::new(text));
+    }
     let signals = Signals::sigterm().doing(|| "signals cannot be set up")?;
     let exports: io::Result<_> = device.exports.iter().map(twin).collect();
     let server = device
         .plan
         .start(exports.doing(|| "too few descriptors")?)?;
     let core = virtfs_device::Device::new(server, device.tag().clone());
-    let vmm = fcntl_dupfd_cloexec(vmm, 3).doing(|| "too few descriptors")?;
-    let connection = Connection::new(UnixStream::from(vmm), core)
+    // What it came with stays here, to see whether the VMM is still there.
+    let socket = fcntl_dupfd_cloexec(vmm, 3).doing(|| "too few descriptors")?;
+    let connection = Connection::new(UnixStream::from(socket), core)
         .doing(|| "the VMM's connection cannot be served")?;
     let stopper = connection.stopper().doing(|| "too few descriptors")?;
 
@@ -52,15 +63,21 @@ fn serve(device: &Device<'_>, vmm: &OwnedFd) -> Result<Result<(), vhost_user::Er
         .name("vhost-user".into())
         .spawn(run)
         .doing(|| "threads cannot be started")?;
+    let events = [
+        PollFd::new(&over, PollFlags::IN),
+        PollFd::new(vmm, PollFlags::RDHUP),
+    ];
     let first = signals
-        .wait_for(&over)
+        .wait_for_any(&events)
         .doing(|| "signals cannot be waited for")?;
     if let First::Signal(_) = first {
         stopper.stop();
-        if !over.wait(PATIENCE) {
-            warn!("the host keeps some requests: they are left behind");
-            return Ok(Ok(()));
-        }
+    }
+    // The thread may be in a call that the host never ends, when the VMM has gone too.
+    if !over.wait(PATIENCE) {
+        warn!("the host keeps some requests: they are left behind");
+        let _ = shutdown(vmm, Shutdown::Both);
+        return Ok(Ok(()));
     }
     // It has told where.
     let panicked = |_| Failure::new("the device broke down");

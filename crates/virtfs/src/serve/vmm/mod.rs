@@ -2,11 +2,14 @@
 //!
 //! The first process starts an [`acceptor`] for each device; it takes one VMM after the other and
 //! starts a process for each, its [`connection`]. All are forked from processes with one thread that
-//! are in the sandbox already. Each ends when the one that started it has.
+//! are in the sandbox already; a connection enters one of its own inside it, so that it can do nothing
+//! to the others. Each ends when the one that started it has.
 
 mod acceptor;
 mod config;
 mod connection;
+mod leftovers;
+mod pace;
 mod process;
 
 use std::io;
@@ -14,6 +17,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
+use std::time::Instant;
 
 use rustix::pipe::{PipeFlags, pipe_with};
 use tracing::error;
@@ -26,7 +30,6 @@ use super::config::Config;
 use super::event::LastOne;
 use super::export::OpenExport;
 use super::plan::Plan;
-use super::sandbox;
 use crate::failure::{Doing, Failure};
 
 /// A socket that VMMs connect to.
@@ -45,8 +48,6 @@ pub(super) struct Device<'s> {
     socket: &'s DeviceSocket,
     /// The first is what guests reach who name none.
     pub(super) exports: &'s [OpenExport],
-    /// Whether there are others, which it does not serve.
-    narrow: bool,
     plan: Plan,
     once: bool,
 }
@@ -68,7 +69,6 @@ impl<'s> Device<'s> {
                     config: device,
                     socket,
                     exports: served,
-                    narrow: served.len() < exports.len(),
                     plan: plan(served.len()),
                     once: config.once,
                 }
@@ -97,7 +97,8 @@ impl<'s> Device<'s> {
     }
 }
 
-/// The processes of all devices. When it is dropped they finish what they do, and end.
+/// The processes of all devices. When it is dropped they are told to end; they are killed when this
+/// process ends first.
 #[derive(Debug)]
 pub(super) struct Devices {
     processes: Vec<(String, Process)>,
@@ -126,9 +127,12 @@ impl Devices {
     pub(super) fn watch(self, last: &Arc<LastOne>) -> io::Result<Watched> {
         let mut watched = Watched {
             alive: self.alive,
+            processes: Vec::new(),
             watchers: Vec::new(),
         };
         for (label, process) in self.processes {
+            let process = Arc::new(process);
+            watched.processes.push(process.clone());
             let last = last.clone();
             let thread = thread::Builder::new().name("device".into());
             let watch = move || {
@@ -151,6 +155,7 @@ impl Devices {
 #[derive(Debug)]
 pub(super) struct Watched {
     alive: Vec<OwnedFd>,
+    processes: Vec<Arc<Process>>,
     watchers: Vec<JoinHandle<bool>>,
 }
 
@@ -160,8 +165,16 @@ impl Watched {
         self.alive.clear();
     }
 
-    /// Waits until they have ended. Whether all ended well.
+    /// Waits until they have ended, when they were told to: no longer than their own patience with
+    /// others lasts. Whether all ended well.
     pub(super) fn wait(self) -> bool {
+        let limit = Instant::now() + acceptor::LONGEST_END;
+        for process in &self.processes {
+            if !process.end_within(limit.saturating_duration_since(Instant::now())) {
+                error!("the process of a device does not end: it is left behind");
+                return false;
+            }
+        }
         let ended = self.watchers.into_iter().map(JoinHandle::join);
         ended.fold(true, |well, ended| well & ended.unwrap_or(false))
     }
@@ -171,16 +184,6 @@ fn start(device: &Device<'_>) -> io::Result<(Process, OwnedFd)> {
     let (stop, alive) = pipe_with(PipeFlags::CLOEXEC)?;
     let mut keep: Vec<_> = device.directories().collect();
     keep.extend([device.socket.socket.as_fd(), stop.as_fd()]);
-    let run = || {
-        if device.narrow
-            && device.plan.landlock()
-            && let Err(why) = sandbox::narrow(device.exports)
-        {
-            error!("the process cannot be kept inside its export: {why}");
-            return 1;
-        }
-        acceptor::run(device, &stop)
-    };
-    let process = Process::start(&device.config.label, &keep, run)?;
+    let process = Process::start(&device.config.label, &keep, || acceptor::run(device, &stop))?;
     Ok((process, alive))
 }

@@ -1,4 +1,4 @@
-//! Processes that serve VMMs: they end when the one that started them does, and say how.
+//! Processes that serve VMMs: they end when the one that started them does, and tell how they ended.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -13,6 +13,9 @@ use rustix::stdio;
 use crate::serve::event::happens;
 use crate::{log, sys};
 
+/// How long a process may take to die.
+const DEATH: Duration = Duration::from_secs(2);
+
 /// A process that was started here.
 #[derive(Debug)]
 pub(super) struct Process {
@@ -26,7 +29,7 @@ pub(super) struct Process {
 pub(super) enum Ending {
     /// As it should.
     Well,
-    /// It has told why it could not go on.
+    /// It could not go on, or not even begin. Where it could, it has told why.
     Failed,
     /// By a signal.
     Killed(i32),
@@ -68,15 +71,22 @@ impl Process {
         let _ = pidfd_send_signal(&self.ended, Signal::TERM);
     }
 
-    /// Ends it, unless it ends by itself in time.
-    pub(super) fn end_within(&self, patience: Duration) {
-        if !happens(&self.ended, patience) {
+    /// Ends it, unless it ends by itself in time. Whether it has ended: one that sleeps in a call of
+    /// the host may not even die.
+    pub(super) fn end_within(&self, patience: Duration) -> bool {
+        happens(&self.ended, patience) || {
             let _ = pidfd_send_signal(&self.ended, Signal::KILL);
+            happens(&self.ended, DEATH)
         }
     }
 
-    /// Waits until it has ended.
-    pub(super) fn wait(self) -> Ending {
+    /// Whether it has ended.
+    pub(super) fn has_ended(&self) -> bool {
+        happens(&self.ended, Duration::ZERO)
+    }
+
+    /// Waits until it has ended. To be called once.
+    pub(super) fn wait(&self) -> Ending {
         let status = loop {
             match waitpid(Some(self.pid), WaitOptions::empty()) {
                 Ok(Some((_, status))) => break status,

@@ -71,6 +71,26 @@ fn once_means_that_it_ends_with_the_vmm() {
 }
 
 #[test]
+fn once_does_not_count_who_goes_without_a_word() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("vm");
+    let mut server = start(device(dir.path(), &path).arg("--once"));
+    drop(UnixStream::connect(&path).unwrap());
+    guest(&path).mkdir(1, "made", 0o755).unwrap();
+    assert_eq!(server.end().code(), Some(0));
+}
+
+#[test]
+fn sigterm_ends_it_while_somebody_is_connected_who_says_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("vm");
+    let mut server = start(&mut device(dir.path(), &path));
+    let _silent = UnixStream::connect(&path).unwrap();
+    server.signal(Signal::TERM);
+    assert_eq!(server.end().code(), Some(0));
+}
+
+#[test]
 fn once_with_several_devices_ends_with_the_last_vmm() {
     let dir = tempfile::tempdir().unwrap();
     let (first, second) = (dir.path().join("a"), dir.path().join("b"));
@@ -161,6 +181,19 @@ fn a_process_that_does_not_end_in_order_is_killed() {
     kill_process(named(server.pid(), "virtfs-home"), Signal::STOP).unwrap();
     server.signal(Signal::TERM);
     server.line("home: the process that served the VMM was killed by signal 9");
+    assert_eq!(server.end().code(), Some(0));
+    processes.end();
+}
+
+#[test]
+fn a_device_that_does_not_end_in_order_is_killed() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("vm");
+    let mut server = start(&mut device(dir.path(), &path));
+    let processes = Watched::below(server.pid());
+    kill_process(named(server.pid(), "virtfs-home"), Signal::STOP).unwrap();
+    server.signal(Signal::TERM);
+    server.line("home: its process was killed by signal 9");
     assert_eq!(server.end().code(), Some(0));
     processes.end();
 }

@@ -5,6 +5,7 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{TryRecvError, channel};
+use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 use virtfs_proto::{Tstatfs, Tversion};
@@ -62,6 +63,22 @@ fn a_vmm_that_takes_its_memory_away_dies_alone() {
     drop(stop);
     work.join().unwrap().mkdir(1, "still-here", 0o755).unwrap();
     guest(&bad).mkdir(1, "next", 0o755).unwrap();
+}
+
+#[test]
+fn vmms_that_follow_one_another_fast_have_to_wait() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("vm");
+    let server = start(&mut device(dir.path(), &path));
+    let (ram, driver) = driver();
+    let began = Instant::now();
+    for _ in 0..7 {
+        let stream = UnixStream::connect(&path).unwrap();
+        drop(VhostUser::hello(stream, driver.features(), &ram).unwrap());
+        server.line("home: the VMM has gone");
+    }
+    // Four at once, then one a second. A slow host takes longer, never less.
+    assert!(began.elapsed() >= Duration::from_secs(3));
 }
 
 /// A VMM whose memory ends while requests are in flight.

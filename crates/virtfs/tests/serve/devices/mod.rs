@@ -2,7 +2,10 @@
 
 mod ending;
 mod guest;
+mod hanging;
 mod harm;
+mod hung_host;
+mod isolation;
 mod lines;
 mod refusals;
 mod serving;

@@ -4,6 +4,8 @@
 //! cargo build --example calls && strace -o trace target/debug/examples/calls && cat trace
 //! ```
 //!
+//! The first argument is the security model, passthrough without one.
+//!
 //! A mark is a look at a path that does not exist.
 
 use std::os::fd::BorrowedFd;
@@ -67,7 +69,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let dir = tempfile::tempdir()?;
     std::fs::create_dir_all(dir.path().join("a/b/c"))?;
     std::fs::write(dir.path().join("a/b/c/file"), vec![7; 65536])?;
+    let model = std::env::args().nth(1);
     let options = Options {
+        model: model.as_deref().unwrap_or("passthrough").parse()?,
         containment: Containment::Landlock,
         ..Options::default()
     };
@@ -87,6 +91,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     mark("clunk of one of two fids");
     drop(again);
     mark("getattr");
+    fs.stat(&cx, &file, None, StatWant::BTIME)?;
+    std::thread::sleep(std::time::Duration::from_millis(1100));
+    fs.stat(&cx, &file, None, StatWant::BTIME)?;
+    mark("getattr of what has not changed for a second");
     fs.stat(&cx, &file, None, StatWant::BTIME)?;
     mark("getattr with generation, the first");
     fs.stat(&cx, &file, None, StatWant::all())?;
@@ -116,6 +124,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         ..SetAttr::default()
     };
     fs.set(&cx, &file, None, &mode)?;
+    mark("setattr of owner");
+    let owner = SetAttr {
+        uid: Some(1000),
+        gid: Some(1000),
+        ..SetAttr::default()
+    };
+    fs.set(&cx, &file, None, &owner)?;
     mark("xattr, missing");
     let _ = fs.xattr(&cx, &file, None, b"user.a", 100);
     mark("xattr put");
@@ -135,6 +150,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     mark("mkdir");
     let what = Make::Directory { mode: 0o755 };
     fs.make(&cx, &dir_node, name("dir"), what, 1000)?;
+    mark("symlink");
+    let what = Make::Symlink { target: b"target" };
+    fs.make(&cx, &dir_node, name("link"), what, 1000)?;
+    mark("link");
+    fs.link(&cx, &file, &dir_node, name("hard"))?;
     mark("walk of a new name");
     let new = walk(&dir_node, "new")?;
     mark("clunk, the last of its node");

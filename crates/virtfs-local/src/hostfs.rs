@@ -36,7 +36,8 @@ const REMOTE: [u64; 16] = [
 /// One mounted file system.
 #[derive(Debug)]
 pub(crate) struct HostFs {
-    /// Its place among the devices of the export; the root's is 0.
+    /// Its place among the devices of the export, by which `qid.path` tells them apart; the
+    /// root's is 0.
     pub(crate) index: u64,
     /// The magic number of its type (`f_type`); 0 if not known.
     pub(crate) magic: u64,

@@ -11,6 +11,7 @@ use virtfs_vfs::{FileKind, Qid};
 
 use crate::budget::Holder;
 use crate::hostfs::HostFs;
+use crate::ownership::Memory;
 use crate::proc::ProcFd;
 use crate::qid::qid;
 use crate::sync::lock;
@@ -58,15 +59,27 @@ pub(crate) fn look(fd: BorrowedFd<'_>, want: StatxFlags) -> io::Result<Statx> {
 
 /// The attributes of an entry; a symbolic link's own.
 pub(crate) fn look_at(dir: BorrowedFd<'_>, name: impl Arg) -> io::Result<Statx> {
+    look_at_for(dir, name, LOOK)
+}
+
+/// As [`look_at`], of these attributes.
+pub(crate) fn look_at_for(
+    dir: BorrowedFd<'_>,
+    name: impl Arg,
+    want: StatxFlags,
+) -> io::Result<Statx> {
     let flags = AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT;
-    statx(dir, name, flags, LOOK)
+    statx(dir, name, flags, want)
 }
 
 /// Shared by all nodes that reached it.
 #[derive(Debug)]
 pub(crate) struct Inode {
     pub(crate) id: InodeId,
-    pub(crate) kind: FileKind,
+    /// What it is on the host.
+    pub(crate) host_kind: FileKind,
+    /// What the model remembers of it.
+    pub(crate) memory: Memory,
     pub(crate) qid_path: u64,
     pub(crate) host: Arc<HostFs>,
     descriptor: Mutex<Descriptor>,
@@ -130,14 +143,16 @@ impl Inode {
     pub(crate) fn new(
         tree: &Arc<Tree>,
         stat: &Statx,
-        kind: FileKind,
+        host_kind: FileKind,
+        memory: Memory,
         fd: OwnedFd,
         host: Arc<HostFs>,
     ) -> Self {
         let id = InodeId::of(stat);
         Self {
             id,
-            kind,
+            host_kind,
+            memory,
             qid_path: tree.qids.path(host.index, id.ino),
             host,
             descriptor: Mutex::new(Descriptor::Held(Arc::new(fd))),
@@ -148,6 +163,11 @@ impl Inode {
             place: Mutex::default(),
             tree: tree.clone(),
         }
+    }
+
+    /// What it is to clients.
+    pub(crate) fn kind(&self) -> FileKind {
+        self.memory.kind()
     }
 
     /// The descriptor, unless it was closed.
@@ -164,7 +184,8 @@ impl Inode {
     /// Whether a look at some place saw this inode. Numbers are believed only while a descriptor
     /// keeps them from being used again.
     pub(crate) fn is_at(&self, stat: &Statx) -> bool {
-        self.id == InodeId::of(stat) && FileKind::from_mode(stat.stx_mode.into()) == Some(self.kind)
+        self.id == InodeId::of(stat)
+            && FileKind::from_mode(stat.stx_mode.into()) == Some(self.host_kind)
     }
 
     /// What is left of a closed descriptor.
@@ -184,7 +205,7 @@ impl Inode {
     ) -> Result<Arc<OwnedFd>, OwnedFd> {
         // The mount may differ: a handle may be opened by another bind mount.
         if !self.id.same_inode(&InodeId::of(stat))
-            || FileKind::from_mode(stat.stx_mode.into()) != Some(self.kind)
+            || FileKind::from_mode(stat.stx_mode.into()) != Some(self.host_kind)
         {
             return Err(fd);
         }
@@ -273,7 +294,7 @@ impl Inode {
 
     /// The qid, at a time when the attributes are these.
     pub(crate) fn qid(&self, stat: &Statx) -> Qid {
-        qid(self.kind, self.qid_path, stat)
+        qid(self.kind(), self.qid_path, stat)
     }
 }
 

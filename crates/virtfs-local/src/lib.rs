@@ -13,8 +13,10 @@
 
 mod budget;
 mod call;
+mod chmod;
 mod contain;
 mod hostfs;
+mod ids;
 mod inode;
 mod localfs;
 mod opened;
@@ -28,6 +30,8 @@ mod sync;
 mod sys;
 mod thread;
 mod tree;
+mod xattrs;
 
+pub use ids::{IdMap, IdMapError, IdRange, OVERFLOW_ID, Owner, Squash};
 pub use localfs::LocalFs;
-pub use options::{Containment, Options, ParseModelError, SecurityModel};
+pub use options::{Containment, Multidevs, Options, ParseModelError, SecurityModel, Xattrs};

@@ -7,17 +7,19 @@ use std::sync::Arc;
 
 use rustix::fs::{CWD, Mode, OFlags, openat};
 use virtfs_vfs::{
-    Attr, Cx, DirEntry, Errno, FileSystem, LockFile, Make, Name, Node, Open, OpenFlags, Opened,
-    Place, Qid, Qids, Removal, ReplyBody, RequestBody, SetAttr, StatFs, StatWant, XattrPut,
+    Attr, Cx, Detached, DirEntry, Errno, FileSystem, LockFile, Make, Name, Node, Open, OpenFlags,
+    Opened, Place, Qid, Qids, Removal, ReplyBody, RequestBody, SetAttr, StatFs, StatWant, User,
+    XattrPut,
 };
 
 use crate::inode::{InodeId, LOOK, look};
 use crate::opened::LocalOpen;
 use crate::options::{Containment, Options};
-use crate::ownership::{self, Ownership};
+use crate::ownership::Ownership;
 use crate::proc::ProcFd;
 use crate::sys::handle;
 use crate::tree::{LocalNode, Tree};
+use crate::xattrs::Holder;
 use crate::{ops, thread};
 
 /// A directory of the host, served.
@@ -30,12 +32,14 @@ pub struct LocalFs {
     pub(crate) root: Arc<LocalNode>,
     /// In use for ever: what everything else is found again from is never closed.
     _root_fd: Option<Arc<OwnedFd>>,
-    pub(crate) model: &'static dyn Ownership,
     pub(crate) readonly: bool,
 }
 
 impl LocalFs {
-    /// Serves an open directory (by `O_PATH` or for reading).
+    /// Serves an open directory (by `O_PATH` or for reading). `EOPNOTSUPP` if the model is
+    /// [`SecurityModel::MappedXattr`](crate::SecurityModel::MappedXattr) and the file system has no
+    /// user attributes: [`SecurityModel::MappedFile`](crate::SecurityModel::MappedFile) is for
+    /// those.
     pub fn new(root: OwnedFd, options: Options) -> io::Result<Self> {
         let directory = OFlags::DIRECTORY | OFlags::CLOEXEC;
         let path = openat(&root, c".", OFlags::PATH | directory, Mode::empty())?;
@@ -53,14 +57,16 @@ impl LocalFs {
             .map(|mount| (InodeId::of(&stat), mount));
         let tree = Tree::new(ProcFd::get()?, &options, landlock, mount);
         let tree = Arc::new(tree);
+        let cx = &Cx::new(User::NOBODY, &Detached);
+        tree.model
+            .check(cx, &Holder::Path(&tree.proc, path.as_fd()))?;
         let root = tree
-            .root(path, &stat)
+            .root(cx, path, &stat)
             .map_err(|e| io::Error::from_raw_os_error(e.raw() as i32))?;
         Ok(Self {
             tree,
             _root_fd: root.inode.held(),
             root,
-            model: ownership::of(options.model),
             readonly: options.readonly,
         })
     }
@@ -103,6 +109,19 @@ impl LocalFs {
 
     fn owns(&self, node: &LocalNode) -> bool {
         Arc::ptr_eq(&node.tree, &self.tree)
+    }
+
+    pub(crate) fn model(&self) -> &dyn Ownership {
+        &*self.tree.model
+    }
+
+    /// Refuses a name that is the server's own (`EINVAL`). To be asked for every name that a
+    /// client gives.
+    pub(crate) fn usable(&self, name: Name<'_>) -> Result<(), Errno> {
+        match self.model().is_reserved(name.as_bytes()) {
+            true => Err(Errno::EINVAL),
+            false => Ok(()),
+        }
     }
 
     /// To be asked first by everything that changes something.

@@ -94,7 +94,7 @@ impl Holder for LocalOpen {
         let Some(fd) = &*descriptor else {
             return false;
         };
-        if inode.kind != FileKind::Regular || Arc::strong_count(fd) > 1 || !inode.park() {
+        if inode.kind() != FileKind::Regular || Arc::strong_count(fd) > 1 || !inode.park() {
             return false;
         }
         let can_be_had_again = look(fd.as_fd(), LOOK).is_ok_and(|stat| stat.stx_nlink == 1)

@@ -5,6 +5,7 @@
 //! setgid bit is to be set.
 
 use std::cell::Cell;
+use std::sync::OnceLock;
 
 use rustix::fs::Mode;
 use rustix::io;
@@ -28,6 +29,15 @@ thread_local! {
     static CURRENT: Cell<Option<Pid>> = const { Cell::new(None) };
 }
 
+/// The umask that the process had before the first thread was set up.
+static FORMER_UMASK: OnceLock<u32> = OnceLock::new();
+
+/// The process's umask: the permission bits that mapped models leave out of what they make on the
+/// host. None before a thread was set up.
+pub(crate) fn former_umask() -> u32 {
+    FORMER_UMASK.get().copied().unwrap_or(0)
+}
+
 /// Makes sure that the calling thread is set up. Cheap when it is.
 pub(crate) fn prepared() -> Result<(), Errno> {
     if PREPARED.get().is_none() {
@@ -38,7 +48,8 @@ pub(crate) fn prepared() -> Result<(), Errno> {
 
 fn prepare() -> io::Result<Prepared> {
     sys::thread::unshare_fs()?;
-    umask(Mode::empty());
+    // The process's, as long as no thread of ours has started another: those come later.
+    let _ = FORMER_UMASK.set(umask(Mode::empty()).as_raw_mode());
     let mut all = capabilities(None)?;
     // Not the effective set: a thread that one of ours started has it lowered already.
     if !all.permitted.contains(CapabilitySet::FSETID) {

@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 use std::os::fd::{AsFd, OwnedFd};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 
 use rustc_hash::FxHashMap;
@@ -18,7 +18,8 @@ use crate::budget::Budget;
 use crate::hostfs::HostFs;
 use crate::inode::{Inode, InodeId};
 use crate::opened::LocalOpen;
-use crate::options::Options;
+use crate::options::{Multidevs, Options};
+use crate::ownership::{self, Memory, Met, Ownership};
 use crate::proc::ProcFd;
 use crate::qid::QidPaths;
 use crate::restore;
@@ -48,6 +49,7 @@ pub(crate) struct Entry {
 #[derive(Debug)]
 pub(crate) struct Tree {
     pub(crate) proc: Arc<ProcFd>,
+    pub(crate) model: Box<dyn Ownership>,
     pub(crate) qids: QidPaths,
     /// The descriptors of nodes.
     pub(crate) nodes: Budget<Inode>,
@@ -58,6 +60,10 @@ pub(crate) struct Tree {
     /// The root, opened: handles of its mount are opened beside it, if that is permitted.
     pub(crate) mount: Option<(InodeId, OwnedFd)>,
     hosts: Mutex<FxHashMap<u64, Arc<HostFs>>>,
+    /// Whether a file of another device than the root's was met.
+    spans: AtomicBool,
+    multidevs: Multidevs,
+    on_other_device: Option<fn()>,
     inodes: Mutex<FxHashMap<InodeId, Weak<Inode>>>,
     /// Held while entries change, never over a kernel call.
     shape: Mutex<()>,
@@ -150,12 +156,16 @@ impl Tree {
     ) -> Self {
         Self {
             proc,
+            model: ownership::of(options),
             qids: QidPaths::default(),
             nodes: Budget::new(options.max_nodes_open),
             opens: Budget::new(options.max_files_open),
             landlock,
             mount,
             hosts: Mutex::default(),
+            spans: AtomicBool::new(false),
+            multidevs: options.multidevs,
+            on_other_device: options.on_other_device,
             inodes: Mutex::default(),
             shape: Mutex::default(),
             renaming: Mutex::default(),
@@ -178,29 +188,34 @@ impl Tree {
     /// The root's node; to be asked for once, first of all.
     pub(crate) fn root(
         self: &Arc<Self>,
+        cx: &Cx<'_>,
         fd: OwnedFd,
         stat: &Statx,
     ) -> Result<Arc<LocalNode>, Errno> {
-        let inode = self.inode(fd, stat)?;
+        let inode = self.inode(cx, None, fd, stat, None)?;
         let node = Arc::new(self.node(inode, None, 0));
         *lock(&node.inode.place) = Arc::downgrade(&node);
         Ok(node)
     }
 
     /// The node of the file that was found at `name` in `dir`: `fd` is an `O_PATH` descriptor of
-    /// it, `stat` its attributes, `moves` the count of moves before the look-up.
+    /// it, `stat` its attributes, `moves` the count of moves before the look-up; `made` is given
+    /// for one that was just made.
+    #[expect(clippy::too_many_arguments, reason = "all that is known of it")]
     pub(crate) fn enter(
         self: &Arc<Self>,
+        cx: &Cx<'_>,
         dir: &Arc<LocalNode>,
         name: &[u8],
         fd: OwnedFd,
         stat: &Statx,
         moves: u64,
+        made: Option<Memory>,
     ) -> Result<Arc<LocalNode>, Errno> {
-        let inode = self.inode(fd, stat)?;
+        let inode = self.inode(cx, Some((dir, name)), fd, stat, made)?;
         let known;
         let _shape = lock(&self.shape);
-        known = match inode.kind {
+        known = match inode.host_kind {
             FileKind::Directory => lock(&inode.place).upgrade(),
             _ => dir.child(name),
         };
@@ -216,7 +231,7 @@ impl Tree {
             name: name.clone(),
         };
         let node = Arc::new(self.node(inode, Some(entry), moves));
-        if node.inode.kind == FileKind::Directory {
+        if node.inode.host_kind == FileKind::Directory {
             *lock(&node.inode.place) = Arc::downgrade(&node);
         }
         lock(&dir.children).insert(name, Arc::downgrade(&node));
@@ -271,10 +286,17 @@ impl Tree {
     }
 
     /// The inode that a fresh descriptor stands for: the known one if it is the same.
-    fn inode(self: &Arc<Self>, fd: OwnedFd, stat: &Statx) -> Result<Arc<Inode>, Errno> {
+    fn inode(
+        self: &Arc<Self>,
+        cx: &Cx<'_>,
+        at: Option<(&Arc<LocalNode>, &[u8])>,
+        fd: OwnedFd,
+        stat: &Statx,
+        mut memory: Option<Memory>,
+    ) -> Result<Arc<Inode>, Errno> {
         let id = InodeId::of(stat);
         let kind = FileKind::from_mode(stat.stx_mode.into()).ok_or(Errno::EIO)?;
-        let host = self.host(id, &fd);
+        let host = self.host(id, &fd)?;
         let mut fd = fd;
         let mut other: Option<Arc<Inode>> = None;
         loop {
@@ -284,13 +306,30 @@ impl Tree {
                 Some(known) => {
                     drop(inodes);
                     match known.adopt(fd, stat) {
-                        Ok(_) => return Ok(known),
+                        Ok(_) => {
+                            if let Some(made) = &memory {
+                                known.memory.absorb(made);
+                            }
+                            return Ok(known);
+                        }
                         // The number was used again for another file.
                         Err(back) => (fd, other) = (back, Some(known)),
                     }
                 }
                 None => {
-                    let inode = Arc::new(Inode::new(self, stat, kind, fd, host));
+                    let Some(memory) = memory.take() else {
+                        drop(inodes); // The model makes calls.
+                        let file = Met {
+                            tree: self,
+                            fd: fd.as_fd(),
+                            stat,
+                            at,
+                            remote: host.remote,
+                        };
+                        memory = Some(self.model.meet(cx, &file, kind)?);
+                        continue;
+                    };
+                    let inode = Arc::new(Inode::new(self, stat, kind, memory, fd, host));
                     inodes.insert(id, Arc::downgrade(&inode));
                     drop(inodes);
                     self.nodes.add(&inode);
@@ -300,17 +339,48 @@ impl Tree {
         }
     }
 
-    fn host(&self, id: InodeId, fd: &OwnedFd) -> Arc<HostFs> {
+    fn host(&self, id: InodeId, fd: &OwnedFd) -> Result<Arc<HostFs>, Errno> {
         if let Some(host) = lock(&self.hosts).get(&id.dev()) {
-            return host.clone();
+            return Ok(host.clone());
         }
         let magic = HostFs::magic(fd.as_fd());
         let mut hosts = lock(&self.hosts);
-        let index = hosts.len() as u64;
-        hosts
-            .entry(id.dev())
-            .or_insert_with(|| Arc::new(HostFs::new(index, magic)))
-            .clone()
+        if let Some(host) = hosts.get(&id.dev()) {
+            return Ok(host.clone()); // Another request was quicker.
+        }
+        let first = hosts.is_empty();
+        // Nothing of it gets a number.
+        if !first && self.multidevs == Multidevs::Forbid {
+            return Err(Errno::ENODEV);
+        }
+        let index = match self.multidevs {
+            Multidevs::Warn => 0,
+            Multidevs::Remap | Multidevs::Forbid => hosts.len() as u64,
+        };
+        let host = Arc::new(HostFs::new(index, magic));
+        hosts.insert(id.dev(), host.clone());
+        drop(hosts);
+        if !first
+            && !self.spans.swap(true, Ordering::Relaxed)
+            && self.multidevs == Multidevs::Warn
+            && let Some(warn) = self.on_other_device
+        {
+            warn();
+        }
+        Ok(host)
+    }
+
+    /// The `qid.path` of an entry of a directory, by the number that the directory has for it.
+    /// That of a mount point is covered; what lies there is known once it was reached.
+    pub(crate) fn listed_path(&self, dir: &LocalNode, name: &[u8], ino: u64) -> u64 {
+        let index = dir.inode.host.index;
+        if self.spans.load(Ordering::Relaxed)
+            && let Some(child) = dir.child(name)
+            && child.inode.host.index != index
+        {
+            return child.inode.qid_path;
+        }
+        self.qids.path(index, ino)
     }
 
     pub(crate) fn forget_inode(&self, inode: &Inode, held: bool) {

@@ -1,5 +1,6 @@
 //! The suite of `virtfs-vfs` over the host's file system, as root (as CI runs it): with plenty of
-//! descriptors, with so few that nodes lose theirs all the time, in every model and containment.
+//! descriptors, with so few that nodes lose theirs all the time, in every model and containment,
+//! and as an ordinary user in the models that need no privilege.
 
 use std::path::Path;
 
@@ -69,6 +70,116 @@ mod none {
             ..Options::default()
         };
         on_disk(options, Has::all().difference(Has::ACLS))
+    }
+
+    virtfs_vfs::conformance_suite!(fresh);
+}
+
+/// As an ordinary user: the calling thread, which is the test's own, becomes one for good.
+fn as_ordinary_user(options: Options, has: Has) -> Fixture {
+    let dir = tempfile::tempdir().unwrap();
+    if rustix::process::geteuid().is_root() {
+        std::os::unix::fs::chown(dir.path(), Some(1000), Some(1000)).unwrap();
+        let (uid, gid) = (
+            rustix::fs::Uid::from_raw(1000),
+            rustix::fs::Gid::from_raw(1000),
+        );
+        rustix::thread::set_thread_groups(&[]).unwrap();
+        rustix::thread::set_thread_res_gid(gid, gid, gid).unwrap();
+        rustix::thread::set_thread_res_uid(uid, uid, uid).unwrap();
+    }
+    let capabilities = rustix::thread::capabilities(None).unwrap();
+    assert!(
+        capabilities.effective.is_empty(),
+        "this would test a privileged user"
+    );
+    let fs = LocalFs::open(dir.path(), options).unwrap();
+    Fixture::new(fs, has).keeping(dir)
+}
+
+fn of_model(model: SecurityModel) -> Options {
+    Options {
+        model,
+        ..Options::default()
+    }
+}
+
+mod mapped_xattr {
+    use super::*;
+
+    fn fresh() -> Fixture {
+        on_disk(of_model(SecurityModel::MappedXattr), Has::all())
+    }
+
+    virtfs_vfs::conformance_suite!(fresh);
+}
+
+mod mapped_xattr_on_few_descriptors {
+    use super::*;
+
+    fn fresh() -> Fixture {
+        let options = Options {
+            max_nodes_open: 2,
+            max_files_open: 4,
+            ..of_model(SecurityModel::MappedXattr)
+        };
+        on_disk(options, Has::all())
+    }
+
+    virtfs_vfs::conformance_suite!(fresh);
+}
+
+mod mapped_xattr_as_ordinary_user {
+    use super::*;
+
+    fn fresh() -> Fixture {
+        as_ordinary_user(of_model(SecurityModel::MappedXattr), Has::all())
+    }
+
+    virtfs_vfs::conformance_suite!(fresh);
+}
+
+mod mapped_file {
+    use super::*;
+
+    fn fresh() -> Fixture {
+        on_disk(of_model(SecurityModel::MappedFile), Has::all())
+    }
+
+    virtfs_vfs::conformance_suite!(fresh);
+}
+
+mod mapped_file_on_few_descriptors {
+    use super::*;
+
+    fn fresh() -> Fixture {
+        let options = Options {
+            max_nodes_open: 2,
+            max_files_open: 4,
+            ..of_model(SecurityModel::MappedFile)
+        };
+        on_disk(options, Has::all())
+    }
+
+    virtfs_vfs::conformance_suite!(fresh);
+}
+
+mod mapped_file_as_ordinary_user {
+    use super::*;
+
+    fn fresh() -> Fixture {
+        as_ordinary_user(of_model(SecurityModel::MappedFile), Has::all())
+    }
+
+    virtfs_vfs::conformance_suite!(fresh);
+}
+
+mod none_as_ordinary_user {
+    use super::*;
+
+    fn fresh() -> Fixture {
+        let has = Has::ACLS | Has::OWNERS | Has::DEVICE_NODES;
+        as_ordinary_user(of_model(SecurityModel::None), Has::all().difference(has))
     }
 
     virtfs_vfs::conformance_suite!(fresh);

@@ -4,29 +4,13 @@ mod common;
 
 use std::collections::HashSet;
 use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-use common::{Export, cx, name, need_root};
-use rustix::mount::{MountFlags, MountPropagationFlags, mount, mount_change};
+use common::{Export, cx, name, with_own_mounts};
+use rustix::mount::{MountFlags, mount};
+use virtfs_local::{Multidevs, Options};
 use virtfs_vfs::{Errno, FileKind, FileSystem, OpenFlags, StatWant};
-
-/// Runs on a thread with mounts of its own.
-fn with_own_mounts(f: impl FnOnce() + Send) {
-    need_root();
-    std::thread::scope(|scope| {
-        let thread = scope.spawn(|| {
-            // Of mounts only, and of what they need: no descriptor is taken from anybody.
-            #[expect(deprecated, reason = "its successor needs unsafe")]
-            rustix::thread::unshare(
-                rustix::thread::UnshareFlags::NEWNS | rustix::thread::UnshareFlags::FS,
-            )
-            .unwrap();
-            let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
-            mount_change("/", private).unwrap();
-            f();
-        });
-        thread.join().unwrap();
-    });
-}
 
 #[test]
 fn paths_are_unique_across_devices() {
@@ -71,6 +55,75 @@ fn paths_are_unique_across_devices() {
         // A name cannot span devices.
         let linked = export.fs.link(&cx(), &file, &export.root, name("l"));
         assert_eq!(linked, Err(Errno::EXDEV));
+    });
+}
+
+fn two_devices(multidevs: Multidevs, warned: Option<fn()>) -> Export {
+    let export = Export::with(Options {
+        multidevs,
+        on_other_device: warned,
+        ..Options::default()
+    });
+    for dir in ["one", "two"] {
+        fs::create_dir(export.host(dir)).unwrap();
+        let path = export.host(dir);
+        mount("tmpfs", path, "tmpfs", MountFlags::empty(), None).unwrap();
+        export.host_write(&format!("{dir}/f"), "");
+    }
+    export
+}
+
+#[test]
+fn a_mount_point_is_listed_as_what_was_reached_there() {
+    with_own_mounts(|| {
+        let export = two_devices(Multidevs::Remap, None);
+        let listed = |dir| {
+            let all = export.list(&export.root);
+            all.into_iter().find(|(n, _)| n == dir).unwrap().1.path
+        };
+        let root = export.stat(&export.root).qid.path;
+        // Before it is reached it has a number that nothing else has.
+        let covered = [listed("one"), listed("two")];
+        let (one, two) = (export.walk("one"), export.walk("two"));
+        let reached = [export.stat(&one).qid.path, export.stat(&two).qid.path];
+        assert_eq!([listed("one"), listed("two")], reached);
+        let all: HashSet<_> = covered.into_iter().chain(reached).chain([root]).collect();
+        assert_eq!(all.len(), 5);
+    });
+}
+
+#[test]
+fn other_devices_can_be_forbidden() {
+    with_own_mounts(|| {
+        let export = two_devices(Multidevs::Forbid, None);
+        for path in ["one", "one/f", "two"] {
+            assert_eq!(export.try_walk(path).unwrap_err(), Errno::ENODEV);
+        }
+        let names = export.list(&export.root).into_iter().map(|e| e.0);
+        assert_eq!(names.collect::<Vec<_>>(), [".", "..", "one", "two"]);
+        export.create("f");
+        assert_eq!(
+            export.rename((&export.root, "f"), (&export.root, "g")),
+            Ok(())
+        );
+    });
+}
+
+#[test]
+fn of_other_devices_can_be_warned_once() {
+    static WARNED: AtomicUsize = AtomicUsize::new(0);
+    let warn = || {
+        WARNED.fetch_add(1, Relaxed);
+    };
+    with_own_mounts(|| {
+        let export = two_devices(Multidevs::Warn, Some(warn));
+        export.create("f");
+        assert_eq!(WARNED.load(Relaxed), 0);
+        for path in ["one", "two", "one/f", "two/f"] {
+            let ino = fs::metadata(export.host(path)).unwrap().ino();
+            assert_eq!(export.qid(path).path, ino);
+        }
+        assert_eq!(WARNED.load(Relaxed), 1);
     });
 }
 

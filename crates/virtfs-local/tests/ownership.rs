@@ -6,7 +6,7 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 
 use common::{Export, RDWR, READ, WRITE, as_user, cx, name, user};
-use virtfs_local::{Options, SecurityModel};
+use virtfs_local::{Options, SecurityModel, Xattrs};
 use virtfs_vfs::{
     Device, Errno, FileKind, FileSystem, LockKind, LockRange, Make, OpenFlags, Place, Removal,
     SetAttr, StatWant,
@@ -234,6 +234,42 @@ fn only_served_namespaces_exist() {
         }
         let nul = export.fs.xattr(&cx(), &node, None, b"user.a\0b", 9);
         assert_eq!(nul, Err(Errno::EINVAL));
+    }
+}
+
+#[test]
+fn the_hosts_own_attributes_are_served_if_asked_for() {
+    common::need_root();
+    for served in [Xattrs::Security, Xattrs::All] {
+        let export = Export::with(Options {
+            xattr: served,
+            ..Options::default()
+        });
+        export.fs.prepare_thread();
+        let (node, open) = export.create("f");
+        // Version 2, one capability (cap_net_raw), effective.
+        let capability: Vec<u8> = [0x0200_0001_u32, 1 << 13, 0, 0, 0]
+            .into_iter()
+            .flat_map(u32::to_le_bytes)
+            .collect();
+        let key = "security.capability";
+        export.xattr_put(&node, None, key, &capability).unwrap();
+        assert_eq!(export.xattr(&node, Some(&open), key).unwrap(), capability);
+        let mut value = [0; 64];
+        let length = rustix::fs::getxattr(export.host("f"), key, &mut value).unwrap();
+        assert_eq!(value[..length], capability);
+        assert_eq!(export.xattr_names(&node, None), [key]);
+        // The kernel takes it away.
+        export.write(&open, 0, b"x").unwrap();
+        assert_eq!(export.xattr(&node, None, key), Err(Errno::ENODATA));
+        let trusted = export.xattr_put(&node, None, "trusted.a", b"x");
+        let expected = match served {
+            Xattrs::All => Ok(()),
+            _ => Err(Errno::EOPNOTSUPP),
+        };
+        assert_eq!(trusted, expected);
+        let other = export.xattr_put(&node, None, "system.other", b"x");
+        assert_eq!(other, Err(Errno::EOPNOTSUPP));
     }
 }
 

@@ -3,7 +3,6 @@
 
 use std::process::Command;
 
-use virtfs_local::SecurityModel;
 use virtfs_tests::protocol::{Backend, Endpoint, transports, virtqueue};
 
 virtfs_tests::protocol_suite! {
@@ -41,13 +40,7 @@ fn serve(backend: &Backend) -> impl Fn() -> Command + Send + Sync + use<> {
     let (dir, model) = backend
         .served_directory()
         .expect("the program serves directories");
-    let (dir, model) = (
-        dir.to_owned(),
-        match model {
-            SecurityModel::Passthrough => "passthrough",
-            SecurityModel::None => "none",
-        },
-    );
+    let (dir, model) = (dir.to_owned(), model.name());
     move || {
         let mut command = Command::new(env!("CARGO_BIN_EXE_virtfs"));
         command.args(["serve", "--log-level", "error"]);

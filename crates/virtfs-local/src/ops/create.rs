@@ -14,9 +14,10 @@ use crate::contain;
 use crate::inode::{InodeId, LOOK, look, look_at};
 use crate::opened::LocalOpen;
 use crate::ops::open::{host_flags, open_node};
-use crate::ops::set::chmod;
 use crate::ops::walk::step;
+use crate::ownership::{New, Spot};
 use crate::tree::LocalNode;
+use crate::xattrs::Holder;
 
 /// How often a file may appear and vanish between two looks.
 const TRIES: usize = 16;
@@ -36,7 +37,7 @@ pub(crate) fn create(
         return Err(Errno::EINVAL);
     }
     let dir = fs.node(dir)?;
-    let dir_fd = parent(cx, &dir, name)?;
+    let dir_fd = parent(fs, cx, &dir, name)?;
     if !fs.tree.opens.make_room() {
         return Err(Errno::EMFILE);
     }
@@ -48,7 +49,7 @@ pub(crate) fn create(
             Err(error) => return Err(contain::explain(cx, &[&dir], error)),
         }
         match step(cx, &dir, name) {
-            Ok((node, _)) if node.inode.kind == FileKind::Directory => return Err(Errno::EISDIR),
+            Ok((node, _)) if node.inode.kind() == FileKind::Directory => return Err(Errno::EISDIR),
             Ok((node, _)) => {
                 let opened = open_node(fs, cx, &node, flags)
                     .map_err(|error| contain::explain(cx, &[&dir], error))?;
@@ -62,13 +63,19 @@ pub(crate) fn create(
 }
 
 /// The descriptor of a directory in which an entry is to be made.
-pub(crate) fn parent(cx: &Cx<'_>, dir: &LocalNode, name: Name<'_>) -> Result<Arc<OwnedFd>, Errno> {
-    if dir.inode.kind != FileKind::Directory {
+pub(crate) fn parent(
+    fs: &LocalFs,
+    cx: &Cx<'_>,
+    dir: &LocalNode,
+    name: Name<'_>,
+) -> Result<Arc<OwnedFd>, Errno> {
+    if dir.inode.kind() != FileKind::Directory {
         return Err(Errno::ENOTDIR);
     }
     if !name.is_entry() {
         return Err(Errno::EEXIST);
     }
+    fs.usable(name)?;
     contain::check(cx, dir)?;
     let fd = dir.fd(cx)?;
     if dir.inode.host.remote {
@@ -92,7 +99,7 @@ pub(crate) fn create_new(
         | OFlags::NOFOLLOW
         | OFlags::NOCTTY
         | OFlags::CLOEXEC;
-    let mode = Mode::from_raw_mode(mode & 0o7777);
+    let mode = Mode::from_raw_mode(fs.model().host_mode(FileKind::Regular, mode));
     raw(cx, || fs.tree.with_room(|| openat(dir, name, how, mode))).map_err(errno)
 }
 
@@ -109,16 +116,29 @@ fn new_file(
     gid: u32,
 ) -> Result<(Node, Opened), Errno> {
     let moves = contain::moves();
-    let node = own(fs, cx, fd.as_fd(), FileKind::Regular, mode, gid).and_then(|()| {
+    let new = New {
+        at: spot(dir, dir_fd, name),
+        file: Holder::Open(fd.as_fd()),
+        kind: FileKind::Regular,
+        mode,
+        uid: id(cx.user.uid),
+        gid: id(gid),
+        device: None,
+    };
+    let node = fs.model().created(cx, &new).and_then(|()| {
         let reopen = || fs.tree.proc.reopen(fd.as_fd(), OFlags::PATH);
         let path = raw(cx, || fs.tree.with_room(reopen)).map_err(errno)?;
         let stat = call(cx, || look(path.as_fd(), LOOK))?;
-        Ok((fs.tree.enter(dir, name, path, &stat, moves)?, stat))
+        let made = fs.model().made(FileKind::Regular, mode);
+        let node = fs
+            .tree
+            .enter(cx, dir, name, path, &stat, moves, Some(made))?;
+        Ok((node, stat))
     });
     let (node, stat) = match node {
         Ok(made) => made,
         Err(error) => {
-            remove_ours(dir_fd, name, fd.as_fd());
+            remove_ours(cx, &new.at, fd.as_fd());
             return Err(error);
         }
     };
@@ -130,37 +150,30 @@ fn new_file(
     Ok((Node::new(node), opened))
 }
 
-/// Gives a file just made to its creator, with the mode that was asked for.
-pub(crate) fn own(
-    fs: &LocalFs,
-    cx: &Cx<'_>,
-    fd: BorrowedFd<'_>,
-    kind: FileKind,
-    mode: u32,
-    gid: u32,
-) -> Result<(), Errno> {
-    fs.model.created(fd, cx.user, gid)?;
-    // A change of owner has cleared these bits, and mkdir never sets them.
-    let special = mode & 0o6000;
-    if special != 0 && kind != FileKind::Symlink {
-        let stat = call(cx, || look(fd, LOOK))?;
-        chmod(fs, cx, fd, u32::from(stat.stx_mode) & 0o7777 | special)?;
-    }
-    Ok(())
+/// A place in a directory, for the model.
+pub(crate) fn spot<'a>(dir: &'a LocalNode, fd: BorrowedFd<'a>, name: &'a [u8]) -> Spot<'a> {
+    Spot { dir, fd, name }
+}
+
+/// A user or group, unless there is none.
+pub(crate) fn id(id: u32) -> Option<u32> {
+    (id != u32::MAX).then_some(id)
 }
 
 /// Removes what we made, unless the name stands for something else by now. The request has failed
 /// already: a failure here changes nothing in the answer.
-pub(crate) fn remove_ours(dir: BorrowedFd<'_>, name: &[u8], fd: BorrowedFd<'_>) {
+pub(crate) fn remove_ours(cx: &Cx<'_>, at: &Spot<'_>, fd: BorrowedFd<'_>) {
     let Ok(stat) = look(fd, LOOK) else { return };
-    if is_at(dir, name, &stat).is_ok_and(|is| is) {
+    if is_at(at.fd, at.name, &stat).is_ok_and(|is| is) {
         let directory = FileKind::from_mode(stat.stx_mode.into()) == Some(FileKind::Directory);
         let flags = if directory {
             AtFlags::REMOVEDIR
         } else {
             AtFlags::empty()
         };
-        let _ = unlinkat(dir, name, flags);
+        if unlinkat(at.fd, at.name, flags).is_ok() {
+            at.dir.tree.model.abandoned(cx, at);
+        }
     }
 }
 

@@ -10,7 +10,9 @@ use crate::LocalFs;
 use crate::call::call;
 use crate::contain;
 use crate::inode::Inode;
-use crate::ops::create::parent;
+use crate::ops::create::{parent, spot};
+use crate::ops::stat::Subject;
+use crate::ownership::{File, Spot};
 use crate::proc::ProcFd;
 use crate::sync::lock;
 use crate::tree::LocalNode;
@@ -26,8 +28,8 @@ pub(crate) fn link(
 ) -> Result<(), Errno> {
     fs.writable()?;
     let (node, dir) = (fs.node(node)?, fs.node(dir)?);
-    let dir_fd = parent(cx, &dir, name)?;
-    if node.inode.kind == FileKind::Directory {
+    let dir_fd = parent(fs, cx, &dir, name)?;
+    if node.inode.kind() == FileKind::Directory {
         return Err(Errno::EPERM);
     }
     let fd = node.fd(cx)?;
@@ -36,17 +38,17 @@ pub(crate) fn link(
         node.inode.losing_a_name();
     }
     let from = ProcFd::name(fd.as_fd());
-    call(cx, || {
-        let (proc, name) = (&*fs.tree.proc, name.as_bytes());
-        linkat(
-            proc,
-            from.as_c_str(),
-            &dir_fd,
-            name,
-            AtFlags::SYMLINK_FOLLOW,
-        )
-    })
-    .map_err(|error| contain::explain(cx, &[&dir], error))
+    let to = spot(&dir, dir_fd.as_fd(), name.as_bytes());
+    let mut host = || {
+        call(cx, || {
+            let (proc, follow) = (&*fs.tree.proc, AtFlags::SYMLINK_FOLLOW);
+            linkat(proc, from.as_c_str(), to.fd, to.name, follow)
+        })
+    };
+    let (node, subject) = (&node, &Subject::Node(fd.clone()));
+    let file = File { node, fd: subject };
+    let linked = fs.model().link(cx, &file, &to, &mut host);
+    linked.map_err(|error| contain::explain(cx, &[&dir], error))
 }
 
 /// An entry that is to go, with the directory's descriptor and the node known for it.
@@ -62,12 +64,13 @@ impl Source {
         let (dir, name, known) = match place {
             Place::Entry(dir, name) => {
                 let dir = fs.node(dir)?;
-                if dir.inode.kind != FileKind::Directory {
+                if dir.inode.kind() != FileKind::Directory {
                     return Err(Errno::ENOTDIR);
                 }
                 if !name.is_entry() {
                     return Err(Errno::EINVAL);
                 }
+                fs.usable(name)?;
                 let known = dir.child(name.as_bytes());
                 (dir, name.as_bytes().into(), known)
             }
@@ -88,6 +91,10 @@ impl Source {
             name,
             known,
         })
+    }
+
+    fn spot(&self) -> Spot<'_> {
+        spot(&self.dir, self.dir_fd.as_fd(), &self.name)
     }
 }
 
@@ -140,7 +147,7 @@ pub(crate) fn rename(
 ) -> Result<(), Errno> {
     fs.writable()?;
     let to_dir = fs.node(to_dir)?;
-    let to_fd = parent(cx, &to_dir, to_name)?;
+    let to_fd = parent(fs, cx, &to_dir, to_name)?;
     let to_name = to_name.as_bytes();
     let (from, renaming) = loop {
         let mut source = Source::of(fs, cx, from)?;
@@ -156,13 +163,20 @@ pub(crate) fn rename(
     };
     let replaced = to_dir.child(to_name);
     let losing = Losing::of(cx, replaced.as_ref())?;
-    call(cx, || renameat(&from.dir_fd, &*from.name, &to_fd, to_name))
+    let (source, target) = (from.spot(), spot(&to_dir, to_fd.as_fd(), to_name));
+    let mut host = || {
+        call(cx, || {
+            renameat(source.fd, source.name, target.fd, target.name)
+        })
+    };
+    fs.model()
+        .rename(cx, &source, &target, replaced.as_deref(), &mut host)
         .map_err(|error| contain::explain(cx, &[&from.dir, &to_dir], error))?;
     losing.done();
     let file = from
         .known
         .as_ref()
-        .is_some_and(|node| node.inode.kind != FileKind::Directory);
+        .is_some_and(|node| node.inode.kind() != FileKind::Directory);
     if !file && !Arc::ptr_eq(&from.dir, &to_dir) {
         contain::moved();
     }
@@ -183,15 +197,18 @@ pub(crate) fn remove(
     let what = Source::of(fs, cx, what)?;
     let losing = Losing::of(cx, what.known.as_ref())?;
     let unlink = |flags| call(cx, || unlinkat(&what.dir_fd, &*what.name, flags));
-    match kind {
+    let mut host = || match kind {
         Removal::File => unlink(AtFlags::empty()),
         Removal::Directory => unlink(AtFlags::REMOVEDIR),
         Removal::Either => match unlink(AtFlags::empty()) {
             Err(Errno::EISDIR) => unlink(AtFlags::REMOVEDIR),
             result => result,
         },
-    }
-    .map_err(|error| contain::explain(cx, &[&what.dir], error))?;
+    };
+    let removed = fs
+        .model()
+        .remove(cx, &what.spot(), what.known.as_deref(), &mut host);
+    removed.map_err(|error| contain::explain(cx, &[&what.dir], error))?;
     losing.done();
     if let Some(node) = &what.known {
         fs.tree.removed(node, &what.dir, &what.name);

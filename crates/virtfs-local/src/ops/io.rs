@@ -7,6 +7,8 @@ use virtfs_vfs::{Cx, Errno, FileKind, IoFlags, Open, ReplyBody, RequestBody};
 
 use crate::call::call;
 use crate::hostfs::HostFs;
+use crate::ops::stat::Subject;
+use crate::ownership::File;
 use crate::{LocalFs, thread};
 
 /// `Tread` of a file: what is cached without sleeping, the rest after having said so. Short only
@@ -19,7 +21,7 @@ pub(crate) fn read(
     reply: &mut dyn ReplyBody,
 ) -> Result<(), Errno> {
     let open = fs.opened(open)?;
-    if open.node.inode.kind == FileKind::Directory {
+    if open.node.inode.kind() == FileKind::Directory {
         return Err(Errno::EISDIR);
     }
     let host = &open.node.inode.host;
@@ -65,6 +67,10 @@ pub(crate) fn write(
         cx.about_to_block();
     }
     let fd = open.fd(cx)?;
+    if open.node.inode.memory.has_privileges() && body.remaining() > 0 {
+        let (node, fd) = (&open.node, &Subject::Open(fd.clone()));
+        fs.model().drop_privileges(cx, &File { node, fd })?;
+    }
     let all = body.remaining();
     while body.remaining() > 0 {
         let done = all - body.remaining();

@@ -38,7 +38,7 @@ pub(crate) fn list(
     take: &mut dyn FnMut(&DirEntry<'_>) -> bool,
 ) -> Result<(), Errno> {
     let open = fs.opened(open)?;
-    if open.node.inode.kind != FileKind::Directory {
+    if open.node.inode.kind() != FileKind::Directory {
         return Err(Errno::ENOTDIR);
     }
     if open.node.inode.host.remote {
@@ -50,10 +50,12 @@ pub(crate) fn list(
     if cookie != listing.cookie || cookie == 0 && listing.begun {
         listing.rewind(cx, fd.as_fd(), cookie)?;
     }
+    let tells_kinds = fs.model().keeps_kinds();
     let mut took = false;
     loop {
         while let Some(entry) = Raw::first(&listing.buffer, listing.from, listing.to) {
-            if !take(&entry.dir_entry(open)) {
+            let hidden = fs.model().is_reserved(entry.name);
+            if !hidden && !take(&entry.dir_entry(open, tells_kinds)) {
                 return Ok(());
             }
             (listing.from, listing.cookie) = (entry.end, entry.next);
@@ -113,7 +115,7 @@ impl<'a> Raw<'a> {
         })
     }
 
-    fn dir_entry(&self, open: &LocalOpen) -> DirEntry<'a> {
+    fn dir_entry(&self, open: &LocalOpen, tells_kinds: bool) -> DirEntry<'a> {
         let dir = &open.node;
         let inode = &dir.inode;
         let path = match self.name {
@@ -123,16 +125,18 @@ impl<'a> Raw<'a> {
                 Some(entry) => entry.parent.inode.qid_path,
                 None => inode.qid_path,
             },
-            _ => dir.tree.qids.path(inode.host.index, self.ino),
+            name => dir.tree.listed_path(dir, name, self.ino),
         };
+        // What is another kind to clients cannot be told without a call for each.
+        let kind = if tells_kinds { self.kind } else { 0 };
         DirEntry {
             qid: Qid {
-                kind: FileKind::from_mode(u32::from(self.kind) << 12),
+                kind: FileKind::from_mode(u32::from(kind) << 12),
                 version: 0,
                 path,
             },
             next: self.next,
-            kind: self.kind,
+            kind,
             name: self.name,
         }
     }

@@ -35,7 +35,7 @@ pub(crate) fn lock_file(
             tree.with_room(|| tree.proc.reopen(fd.as_fd(), how))
         })
     };
-    if node.inode.kind == FileKind::Regular && !fs.readonly {
+    if node.inode.kind() == FileKind::Regular && !fs.readonly {
         match reopen(OFlags::RDWR) {
             Ok(fd) => return Ok(Box::new(Ranges(Counted::new(fs, fd)))),
             Err(io::Errno::ACCESS | io::Errno::PERM | io::Errno::ROFS | io::Errno::TXTBSY) => {}

@@ -11,6 +11,8 @@ use crate::LocalFs;
 use crate::call::{call, errno, raw};
 use crate::inode::{LOOK, look};
 use crate::opened::LocalOpen;
+use crate::ops::stat::Subject;
+use crate::ownership::File;
 use crate::tree::LocalNode;
 
 /// `Tlopen`.
@@ -35,7 +37,7 @@ pub(crate) fn open_node(
     flags: OpenFlags,
 ) -> Result<Opened, Errno> {
     let mut how = host_flags(flags);
-    match node.inode.kind {
+    match node.inode.kind() {
         FileKind::Regular if flags.contains(OpenFlags::DIRECTORY) => return Err(Errno::ENOTDIR),
         FileKind::Regular => {}
         FileKind::Directory if flags.intersects(OpenFlags::WRITE | OpenFlags::TRUNCATE) => {
@@ -70,6 +72,10 @@ pub(crate) fn open_node(
         result => result,
     }
     .map_err(errno)?;
+    if flags.contains(OpenFlags::TRUNCATE) && node.inode.memory.has_privileges() {
+        let fd = &Subject::Node(path);
+        fs.model().drop_privileges(cx, &File { node, fd })?;
+    }
     opened(cx, node.clone(), fd, how)
 }
 

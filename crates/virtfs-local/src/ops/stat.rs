@@ -3,13 +3,16 @@
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
-use rustix::fs::{Statx, StatxFlags, StatxTimestamp, fstatvfs, readlinkat};
-use virtfs_vfs::{Attr, Cx, Device, Errno, FileKind, Node, Open, StatFs, StatWant, Time};
+use rustix::fs::{OFlags, Statx, StatxFlags, StatxTimestamp, fstatvfs, readlinkat};
+use rustix::io::pread;
+use virtfs_vfs::{Attr, Cx, Errno, FileKind, Node, Open, StatFs, StatWant, Time};
 
 use crate::LocalFs;
-use crate::call::call;
-use crate::inode::{Inode, LOOK, look};
-use crate::tree::LocalNode;
+use crate::call::{call, errno, raw};
+use crate::inode::{Inode, LOOK};
+use crate::ownership::{File, Owned};
+use crate::tree::{LocalNode, Tree};
+use crate::xattrs::Holder;
 
 /// The descriptor that a call is to act on: the fid's open file, else the node's.
 pub(crate) enum Subject {
@@ -33,6 +36,14 @@ impl Subject {
         }
         Ok(subject)
     }
+
+    /// For its extended attributes.
+    pub(crate) fn holder<'a>(&'a self, tree: &'a Tree) -> Holder<'a> {
+        match self {
+            Self::Open(fd) => Holder::Open(fd.as_fd()),
+            Self::Node(fd) => Holder::Path(&tree.proc, fd.as_fd()),
+        }
+    }
 }
 
 impl AsFd for Subject {
@@ -52,11 +63,12 @@ pub(crate) fn stat(
     want: StatWant,
 ) -> Result<Attr, Errno> {
     let node = fs.node(node)?;
-    let fd = Subject::of(fs, cx, &node, open)?;
+    let fd = &Subject::of(fs, cx, &node, open)?;
     let mut mask = LOOK;
     mask.set(StatxFlags::BTIME, want.contains(StatWant::BTIME));
-    let stat = call(cx, || look(fd.as_fd(), mask))?;
-    let mut attr = attr(&node.inode, &stat);
+    let file = File { node: &node, fd };
+    let (stat, owned) = fs.model().stat(cx, &file, mask)?;
+    let mut attr = attr(&node.inode, &stat, &owned);
     if !want.contains(StatWant::BTIME) {
         attr.btime = None; // Some file systems tell it unasked.
     }
@@ -66,18 +78,15 @@ pub(crate) fn stat(
     Ok(attr)
 }
 
-fn attr(inode: &Inode, stat: &Statx) -> Attr {
+fn attr(inode: &Inode, stat: &Statx, owned: &Owned) -> Attr {
     let born = stat.stx_mask & StatxFlags::BTIME.bits() != 0;
     Attr {
         qid: inode.qid(stat),
-        mode: stat.stx_mode.into(),
-        uid: stat.stx_uid,
-        gid: stat.stx_gid,
+        mode: owned.mode,
+        uid: owned.uid,
+        gid: owned.gid,
         nlink: stat.stx_nlink.into(),
-        rdev: Device {
-            major: stat.stx_rdev_major,
-            minor: stat.stx_rdev_minor,
-        },
+        rdev: owned.rdev,
         size: stat.stx_size,
         blksize: stat.stx_blksize,
         blocks: stat.stx_blocks,
@@ -99,12 +108,55 @@ fn time(time: StatxTimestamp) -> Time {
 /// `Treadlink`.
 pub(crate) fn readlink(fs: &LocalFs, cx: &Cx<'_>, node: &Node) -> Result<Vec<u8>, Errno> {
     let node = fs.node(node)?;
-    if node.inode.kind != FileKind::Symlink {
+    if node.inode.kind() != FileKind::Symlink {
         return Err(Errno::EINVAL);
     }
     let fd = Subject::of(fs, cx, &node, None)?;
+    if node.inode.host_kind != FileKind::Symlink {
+        return stored_text(fs, cx, &fd);
+    }
     let text = call(cx, || readlinkat(fd.as_fd(), c"", Vec::new()))?;
     Ok(text.into_bytes())
+}
+
+/// The longest text that a message carries.
+const TEXT_MAX: usize = 0xffff;
+
+/// The text of a link that is a regular file on the host. QEMU once ended it with a NUL.
+fn stored_text(fs: &LocalFs, cx: &Cx<'_>, fd: &Subject) -> Result<Vec<u8>, Errno> {
+    cx.about_to_block();
+    let tree = &fs.tree;
+    let reopen = || tree.proc.reopen(fd.as_fd(), OFlags::RDONLY);
+    let file = raw(cx, || tree.with_room(reopen)).map_err(errno)?;
+    let mut text = vec![0; 256];
+    let mut length = 0;
+    loop {
+        match call(cx, || {
+            pread(
+                &file,
+                text.get_mut(length..).unwrap_or_default(),
+                length as u64,
+            )
+        })? {
+            0 => break,
+            got => length += got,
+        }
+        if length == text.len() {
+            if length > TEXT_MAX {
+                return Err(Errno::ENAMETOOLONG);
+            }
+            text.resize(length * 4, 0);
+        }
+    }
+    text.truncate(length);
+    if text.last() == Some(&0) {
+        text.pop();
+    }
+    match text.contains(&0) {
+        true => Err(Errno::EIO),
+        false if text.len() > TEXT_MAX => Err(Errno::ENAMETOOLONG),
+        false => Ok(text),
+    }
 }
 
 /// `Tstatfs`.

@@ -33,7 +33,7 @@ pub(crate) fn walk(
     }
     let mut inside = false;
     for name in names {
-        if node.inode.kind != FileKind::Directory {
+        if node.inode.kind() != FileKind::Directory {
             return Err(Errno::ENOTDIR);
         }
         let qid;
@@ -45,6 +45,7 @@ pub(crate) fn walk(
             let qid = self::qid(cx, &parent)?;
             (parent, qid)
         } else {
+            fs.usable(*name)?;
             step(cx, &node, name.as_bytes())?
         };
         qids.push(qid);
@@ -83,7 +84,7 @@ pub(crate) fn step(
             error => errno(error),
         })?;
     let stat = call(cx, || look(fd.as_fd(), LOOK))?;
-    let node = tree.enter(dir, name, fd, &stat, moves)?;
+    let node = tree.enter(cx, dir, name, fd, &stat, moves, None)?;
     let qid = node.inode.qid(&stat);
     Ok((node, qid))
 }

@@ -61,6 +61,26 @@ pub fn as_user<T: Send>(uid: u32, f: impl FnOnce() -> T + Send) -> T {
     })
 }
 
+/// Runs on a thread with mounts of its own.
+pub fn with_own_mounts(f: impl FnOnce() + Send) {
+    use rustix::mount::{MountPropagationFlags, mount_change};
+    need_root();
+    std::thread::scope(|scope| {
+        let thread = scope.spawn(|| {
+            // Of mounts only, and of what they need: no descriptor is taken from anybody.
+            #[expect(deprecated, reason = "its successor needs unsafe")]
+            rustix::thread::unshare(
+                rustix::thread::UnshareFlags::NEWNS | rustix::thread::UnshareFlags::FS,
+            )
+            .unwrap();
+            let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
+            mount_change("/", private).unwrap();
+            f();
+        });
+        thread.join().unwrap();
+    });
+}
+
 impl Export {
     pub fn new() -> Self {
         Self::with(Options::default())

@@ -2,6 +2,7 @@
 
 mod address;
 pub(crate) mod client;
+mod ownership;
 mod serve;
 mod values;
 
@@ -13,8 +14,9 @@ use self::client::{
 };
 
 pub(crate) use self::address::Address;
+pub(crate) use self::ownership::{Devices, Model, OwnershipArgs, SquashWho, XattrSet};
 pub(crate) use self::serve::ServeArgs;
-pub(crate) use self::values::{DeviceSpec, Model, SandboxMode};
+pub(crate) use self::values::{DeviceSpec, SandboxMode};
 
 /// Shares directories of this host with virtual machines and other hosts over 9P, and works with
 /// what such servers share.

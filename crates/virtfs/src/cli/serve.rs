@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use clap::Args;
 use clap::builder::{OsStringValueParser, TypedValueParser};
 
-use super::Address;
-use super::values::{DeviceSpec, ExportSpec, LogLevel, Model, SandboxMode, msize};
+use super::values::{DeviceSpec, ExportSpec, LogLevel, SandboxMode, msize};
+use super::{Address, OwnershipArgs};
 
 /// Serve directories to virtual machines and to any 9P client, such as the Linux kernel.
 ///
@@ -86,12 +86,6 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "GROUP")]
     pub(crate) socket_group: Option<String>,
 
-    /// Who owns, on the host, what clients create.
-    ///
-    /// The default is passthrough for root and none for any other user.
-    #[arg(long, value_name = "MODEL", alias = "security_model")]
-    pub(crate) security_model: Option<Model>,
-
     /// Let clients change nothing, in any export.
     #[arg(long)]
     pub(crate) readonly: bool,
@@ -124,6 +118,9 @@ pub(crate) struct ServeArgs {
     /// allows, 1,048,576 at most.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(256..=1 << 20))]
     pub(crate) rlimit_nofile: Option<u64>,
+
+    #[command(flatten)]
+    pub(crate) ownership: OwnershipArgs,
 }
 
 const DEVICES: &str = "Virtual machines";

@@ -8,15 +8,6 @@ use std::time::Duration;
 use clap::ValueEnum;
 use tracing::level_filters::LevelFilter;
 
-/// Who owns what clients create.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Model {
-    /// The client's users and groups are the host's; the server runs as root
-    Passthrough,
-    /// The user who runs the server owns what the client's users may not be given
-    None,
-}
-
 /// Whether the server shuts itself in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum SandboxMode {

@@ -4,10 +4,10 @@ use std::collections::HashSet;
 use std::path::PathBuf;
 
 use tracing::level_filters::LevelFilter;
-use virtfs_local::SecurityModel;
 
+use super::ownership::Ownership;
 use super::vmm::DeviceConfig;
-use crate::cli::{Address, Model, SandboxMode, ServeArgs};
+use crate::cli::{Address, SandboxMode, ServeArgs};
 use crate::failure::Failure;
 
 /// How to serve.
@@ -23,7 +23,7 @@ pub(super) struct Config {
     pub(super) once: bool,
     /// Who may connect to the Unix sockets beside this user.
     pub(super) socket_group: Option<String>,
-    pub(super) model: SecurityModel,
+    pub(super) ownership: Ownership,
     pub(super) msize: u32,
     pub(super) log_level: LevelFilter,
     pub(super) allow_foreign_tcp: bool,
@@ -96,20 +96,13 @@ impl Config {
                  --listen unix:PATH",
             ));
         }
-        let default_model = match is_root {
-            true => Model::Passthrough,
-            false => Model::None,
-        };
         Ok(Self {
             exports,
             listen: args.listen,
             devices,
             once: args.once,
             socket_group: args.socket_group,
-            model: match args.security_model.unwrap_or(default_model) {
-                Model::Passthrough => SecurityModel::Passthrough,
-                Model::None => SecurityModel::None,
-            },
+            ownership: Ownership::new(args.ownership, is_root)?,
             msize: args.msize,
             log_level: args.log_level.into(),
             allow_foreign_tcp: args.unauthenticated_tcp,
@@ -124,6 +117,7 @@ mod tests {
     use super::*;
     use crate::cli::{Cli, Command};
     use clap::Parser;
+    use virtfs_local::SecurityModel;
 
     fn config(flags: &str, is_root: bool) -> Result<Config, Failure> {
         let typed = ["virtfs", "serve"].into_iter().chain(flags.split(' '));
@@ -136,7 +130,7 @@ mod tests {
     #[test]
     fn root_passes_users_through_and_others_do_not() {
         let flags = "--shared-dir /srv --listen stdio";
-        let model = |flags: &str, root| config(flags, root).unwrap().model;
+        let model = |flags: &str, root| config(flags, root).unwrap().ownership.model;
         assert_eq!(model(flags, true), SecurityModel::Passthrough);
         assert_eq!(model(flags, false), SecurityModel::None);
         let chosen = format!("{flags} --security_model none");
@@ -190,6 +184,9 @@ mod tests {
             "--shared-dir /s --fd 3 --socket-group 0",
             "--shared-dir /s --socket-path x --vhost-user x,tag=t",
             "--shared-dir /s --vhost-user x,tag=t,export=a",
+            "--shared-dir /s --listen stdio --security-model none --fmode 600",
+            "--shared-dir /s --listen stdio --security-model mapped --uid-map 0:1:2",
+            "--shared-dir /s --listen stdio --squash-to 1:1",
         ] {
             assert!(config(flags, true).is_err(), "{flags}");
         }

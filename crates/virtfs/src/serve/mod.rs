@@ -15,6 +15,7 @@ mod hints;
 mod interrupter;
 mod keeper;
 mod listen;
+mod ownership;
 mod plan;
 mod sandbox;
 mod vmm;
@@ -60,7 +61,7 @@ pub(crate) fn run(args: ServeArgs) -> Result<(), Failure> {
     // Its drop, at the end of this function, removes the sockets.
     let _keeper = Keeper::start(bound.socket_files)?;
 
-    let landlock = sandbox::enter(config.sandbox, config.model, &exports)?;
+    let landlock = sandbox::enter(config.sandbox, &config.ownership, &exports)?;
     let plan = |exports| Plan::new(&config, Shares::of(limit, exports), landlock);
     let all = plan(exports.len());
     info!("{}", all.describe());

@@ -2,19 +2,20 @@
 
 use std::sync::Arc;
 
-use virtfs_local::{Containment, LocalFs, Options, SecurityModel};
+use virtfs_local::{Containment, LocalFs, Options};
 use virtfs_server::{Export, Limits, Server};
 
 use super::config::Config;
 use super::descriptors::Shares;
 use super::export::OpenExport;
 use super::interrupter::SignalInterrupter;
+use super::ownership::Ownership;
 use crate::failure::{Doing, Failure};
 
 /// What all servers of the program have in common.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Plan {
-    model: SecurityModel,
+    ownership: Ownership,
     msize: u32,
     shares: Shares,
     landlock: bool,
@@ -24,7 +25,7 @@ impl Plan {
     /// For a process that shares its descriptors like this, and is shut in by Landlock or not.
     pub(super) fn new(config: &Config, shares: Shares, landlock: bool) -> Self {
         Self {
-            model: config.model,
+            ownership: config.ownership.clone(),
             msize: config.msize,
             shares,
             landlock,
@@ -38,10 +39,7 @@ impl Plan {
 
     /// What users should know.
     pub(super) fn describe(&self) -> String {
-        let model = match self.model {
-            SecurityModel::Passthrough => "passthrough",
-            SecurityModel::None => "none",
-        };
+        let model = self.ownership.model.name();
         let sessions = self.shares.sessions;
         format!(
             "security model {model}; {sessions} sessions, msize {} at most",
@@ -62,7 +60,6 @@ impl Plan {
         let landlock = self.landlock && writable == 1;
         for export in exports {
             let options = Options {
-                model: self.model,
                 readonly: export.readonly,
                 containment: match landlock && !export.readonly {
                     true => Containment::Landlock,
@@ -70,6 +67,7 @@ impl Plan {
                 },
                 max_nodes_open: self.shares.nodes,
                 max_files_open: self.shares.files,
+                ..self.ownership.options()
             };
             let name = String::from_utf8_lossy(&export.name).into_owned();
             let fs = LocalFs::new(export.dir, options).doing(|| format!("cannot serve {name}"))?;

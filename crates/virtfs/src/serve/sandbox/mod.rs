@@ -12,6 +12,7 @@ use tracing::{info, warn};
 use virtfs_local::SecurityModel;
 
 use super::export::OpenExport;
+use super::ownership::Ownership;
 use crate::cli::SandboxMode;
 use crate::failure::{Doing, Failure};
 
@@ -19,12 +20,12 @@ use crate::failure::{Doing, Failure};
 /// Landlock is in force.
 pub(super) fn enter(
     mode: SandboxMode,
-    model: SecurityModel,
+    ownership: &Ownership,
     exports: &[OpenExport],
 ) -> Result<bool, Failure> {
-    let lacking = privileges::drop_all_but(privileges::needed(model))
+    let lacking = privileges::drop_all_but(privileges::needed(ownership))
         .doing(|| "privileges cannot be dropped")?;
-    if model == SecurityModel::Passthrough && !lacking.is_empty() {
+    if ownership.model == SecurityModel::Passthrough && !lacking.is_empty() {
         warn!(
             "--security-model passthrough without all of root's capabilities: clients will be \
              refused what the host's kernel refuses; '--security-model none' keeps files this \

@@ -6,22 +6,29 @@ use rustix::thread::{
     clear_ambient_capability_set, remove_capability_from_bounding_set, set_capabilities,
     set_no_new_privs,
 };
-use virtfs_local::SecurityModel;
+use virtfs_local::Xattrs;
+
+use crate::serve::ownership::Ownership;
 
 /// What a server needs to act on its users' files.
-pub(super) fn needed(model: SecurityModel) -> CapabilitySet {
-    match model {
-        // A server of root's is expected to reach all files and give them to their owners under
-        // both models; any other user has none of these.
-        SecurityModel::Passthrough | SecurityModel::None => {
-            CapabilitySet::CHOWN
-                | CapabilitySet::DAC_OVERRIDE
-                | CapabilitySet::DAC_READ_SEARCH
-                | CapabilitySet::FOWNER
-                | CapabilitySet::FSETID
-                | CapabilitySet::MKNOD
-        }
+pub(super) fn needed(ownership: &Ownership) -> CapabilitySet {
+    let reach =
+        CapabilitySet::DAC_OVERRIDE | CapabilitySet::DAC_READ_SEARCH | CapabilitySet::FOWNER;
+    if ownership.model.is_mapped() {
+        // All that these make is the server's own; what the host made may be anybody's.
+        return reach;
     }
+    // A server of root's is expected to reach all files and give them to their owners under both
+    // models; any other user has none of these.
+    let real = CapabilitySet::CHOWN | CapabilitySet::FSETID | CapabilitySet::MKNOD;
+    reach
+        | real
+        | match ownership.xattr {
+            Xattrs::User => CapabilitySet::empty(),
+            Xattrs::Security => CapabilitySet::SETFCAP,
+            // The kernel has no smaller one for trusted.*.
+            Xattrs::All => CapabilitySet::SETFCAP | CapabilitySet::SYS_ADMIN,
+        }
 }
 
 /// Gives up, for good, all capabilities but these. Which of them are missing.

@@ -38,7 +38,7 @@ fn a_command_line_that_makes_no_sense_ends_with_2() {
         (&["--listen", "5640"][..], "tcp:HOST:PORT"),
         (&["--listen", "stdio", "--msize", "1"], "4096"),
         (
-            &["--listen", "stdio", "--security-model", "mapped"],
+            &["--listen", "stdio", "--security-model", "mapped-"],
             "passthrough",
         ),
         (&["--listen", "stdio", "--export", "x"], "NAME=DIR"),

@@ -238,7 +238,7 @@ impl Device {
         let mut state = self.state();
         let kick = state.kick.take();
         if let Some(session) = state.session.take() {
-            session.ring.stop();
+            session.ring.abandon();
             session.handle.abort();
             if let Some(kick) = kick {
                 session.ring.close(kick.as_fd());

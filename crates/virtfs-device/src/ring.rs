@@ -273,6 +273,12 @@ impl Ring {
         }
     }
 
+    /// Stops it because its driver is gone: nothing is given back any more.
+    pub(crate) fn abandon(&self) {
+        self.stop();
+        self.broken.store(true, Ordering::Relaxed);
+    }
+
     pub(crate) fn is_stopped(&self) -> bool {
         self.stopped.load(Ordering::Relaxed)
     }

@@ -5,46 +5,10 @@ mod common;
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
-use std::path::PathBuf;
 
+use common::mapped_file::*;
 use common::{Export, RDWR, READ, WRITE, as_user, cx, name, need_root, user};
-use virtfs_local::{Options, SecurityModel};
-use virtfs_vfs::{
-    Device, Errno, FileKind, FileSystem, Make, Node, OpenFlags, Place, Removal, SetAttr,
-};
-
-fn options() -> Options {
-    Options {
-        model: SecurityModel::MappedFile,
-        ..Options::default()
-    }
-}
-
-fn export() -> Export {
-    let export = Export::with(options());
-    export.fs.prepare_thread();
-    export
-}
-
-/// The metadata of a file, by its path.
-fn metadata(export: &Export, path: &str) -> Option<String> {
-    fs::read_to_string(metadata_path(export, path)).ok()
-}
-
-fn metadata_path(export: &Export, path: &str) -> PathBuf {
-    match path.rsplit_once('/') {
-        Some((dir, name)) => export.host(dir).join(".virtfs_metadata").join(name),
-        None => export.host(".virtfs_metadata").join(path),
-    }
-}
-
-/// Makes a file of a user's, with the mode 0640.
-fn create(export: &Export, dir: &Node, file: &str, owner: u32) -> Node {
-    let made = export
-        .fs
-        .create(&user(owner), dir, name(file), RDWR, 0o640, owner);
-    made.unwrap_or_else(|e| panic!("{file}: {e:?}")).0
-}
+use virtfs_vfs::{Device, Errno, FileKind, FileSystem, Make, Node, OpenFlags, SetAttr};
 
 fn owner(export: &Export, path: &str) -> u32 {
     export.stat(&export.walk(path)).uid
@@ -53,27 +17,6 @@ fn owner(export: &Export, path: &str) -> u32 {
 fn link(export: &Export, node: &Node, to: &str) -> Result<(), Errno> {
     export.fs.link(&cx(), node, &export.root, name(to))
 }
-
-fn rmdir(export: &Export, dir: &Node, file: &str) -> Result<(), Errno> {
-    let place = Place::Entry(dir, name(file));
-    export.fs.remove(&cx(), place, Removal::Directory)
-}
-
-fn chown(uid: u32) -> SetAttr {
-    SetAttr {
-        uid: Some(uid),
-        ..SetAttr::default()
-    }
-}
-
-fn chmod(mode: u32) -> SetAttr {
-    SetAttr {
-        mode: Some(mode),
-        ..SetAttr::default()
-    }
-}
-
-const USER_7: &str = "virtfs.uid=7\nvirtfs.gid=7\nvirtfs.mode=33184\n";
 
 #[test]
 fn metadata_is_qemus_to_the_byte() {

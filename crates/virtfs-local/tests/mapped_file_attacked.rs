@@ -5,71 +5,16 @@ mod common;
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, symlink};
-use std::path::PathBuf;
 
-use common::{Export, RDWR, READ, cx, name, user};
-use virtfs_local::{Options, SecurityModel};
-use virtfs_vfs::{Device, Errno, FileKind, FileSystem, Make, Node, Place, Qids, Removal, SetAttr};
-
-fn options() -> Options {
-    Options {
-        model: SecurityModel::MappedFile,
-        ..Options::default()
-    }
-}
-
-fn export() -> Export {
-    let export = Export::with(options());
-    export.fs.prepare_thread();
-    export
-}
-
-/// The metadata of a file, by its path.
-fn metadata(export: &Export, path: &str) -> Option<String> {
-    fs::read_to_string(metadata_path(export, path)).ok()
-}
-
-fn metadata_path(export: &Export, path: &str) -> PathBuf {
-    match path.rsplit_once('/') {
-        Some((dir, name)) => export.host(dir).join(".virtfs_metadata").join(name),
-        None => export.host(".virtfs_metadata").join(path),
-    }
-}
+use common::mapped_file::*;
+use common::{Export, RDWR, READ, cx, name};
+use virtfs_vfs::{Device, Errno, FileKind, FileSystem, Make, Place, Qids, Removal, SetAttr};
 
 fn store(export: &Export, path: &str, text: impl AsRef<[u8]>) {
     let path = metadata_path(export, path);
     let _ = fs::create_dir(path.parent().unwrap());
     fs::write(path, text).unwrap();
 }
-
-/// Makes a file of a user's, with the mode 0640.
-fn create(export: &Export, dir: &Node, file: &str, owner: u32) -> Node {
-    let made = export
-        .fs
-        .create(&user(owner), dir, name(file), RDWR, 0o640, owner);
-    made.unwrap_or_else(|e| panic!("{file}: {e:?}")).0
-}
-
-fn rmdir(export: &Export, dir: &Node, file: &str) -> Result<(), Errno> {
-    let place = Place::Entry(dir, name(file));
-    export.fs.remove(&cx(), place, Removal::Directory)
-}
-
-fn chown(uid: u32) -> SetAttr {
-    SetAttr {
-        uid: Some(uid),
-        ..SetAttr::default()
-    }
-}
-
-fn chmod(mode: u32) -> SetAttr {
-    SetAttr {
-        mode: Some(mode),
-        ..SetAttr::default()
-    }
-}
-
-const USER_7: &str = "virtfs.uid=7\nvirtfs.gid=7\nvirtfs.mode=33184\n";
 
 #[test]
 fn the_servers_names_are_refused_in_every_message_and_every_directory() {

@@ -1,6 +1,9 @@
 //! A file system over a fresh directory, and short ways to say what a test does.
 #![allow(dead_code, unreachable_pub, reason = "each test uses its own part")]
 
+pub mod mapped_file;
+pub mod mapped_xattr;
+
 use std::fs;
 use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};

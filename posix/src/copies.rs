@@ -8,6 +8,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::failure::{At, Result};
+use crate::model::Model;
 use crate::place::{Server, new_share};
 use crate::rng::Rng;
 use crate::running::Running;
@@ -25,7 +26,8 @@ pub(crate) fn run(run: &Run) -> Result {
         Where::Host => Copier::Host(share.clone()),
         Where::Mount => {
             let socket = run.dir.join("copies.sock");
-            Copier::Virtfs(run, Server::start(&run.virtfs, &share, &socket)?)
+            let server = Server::start(&run.virtfs, Model::Passthrough, &share, &socket)?;
+            Copier::Virtfs(run, server)
         }
     };
     for (name, make) in [("tree", tree as Make), ("sparse", sparse)] {

@@ -7,6 +7,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::failure::{At, Result, fail};
+use crate::model::Model;
 use crate::place::{Place, new_share};
 use crate::running::Running;
 use crate::{Run, Where};
@@ -18,7 +19,7 @@ pub(crate) fn run(run: &Run) -> Result {
     let share = new_share(&run.dir, "fsx")?;
     let place = match run.place {
         Where::Host => Place::host(&share),
-        Where::Mount => Place::mounted(&run.virtfs, &share, &run.options)?,
+        Where::Mount => Place::mounted(&run.virtfs, Model::Passthrough, &share, &run.options)?,
     };
     for variant in variants(&run.folder.join("fsx"))? {
         let Some(operations) = variant.operations(run.long) else {

@@ -8,6 +8,7 @@ mod failure;
 mod fsx;
 mod interop;
 mod locks;
+mod model;
 mod pjdfstest;
 mod place;
 mod rng;

@@ -10,22 +10,24 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::failure::{At, Result, fail};
+use crate::model::Model;
 use crate::running::Running;
 
 const START: Duration = Duration::from_secs(30);
 const END: Duration = Duration::from_secs(60);
 
-/// A running `virtfs serve` of one folder (passthrough, a Unix socket).
+/// A running `virtfs serve` of one folder on a Unix socket beside it.
 pub(crate) struct Server {
     running: Running,
     socket: PathBuf,
 }
 
 impl Server {
-    pub(crate) fn start(virtfs: &Path, share: &Path, socket: &Path) -> Result<Self> {
+    pub(crate) fn start(virtfs: &Path, model: Model, share: &Path, socket: &Path) -> Result<Self> {
         let mut running = Running::start(
-            Command::new(virtfs)
-                .args(["serve", "--security-model", "passthrough", "--shared-dir"])
+            model
+                .command(virtfs)
+                .args(["serve", "--security-model", model.name(), "--shared-dir"])
                 .arg(share)
                 .args(["--listen", &format!("unix:{}", socket.display())]),
         )?;
@@ -77,10 +79,15 @@ impl Place {
     }
 
     /// Serves the folder and mounts it beside it (`NAME.mnt`), with `options` for `-o` if any.
-    pub(crate) fn mounted(virtfs: &Path, share: &Path, options: &str) -> Result<Self> {
+    pub(crate) fn mounted(
+        virtfs: &Path,
+        model: Model,
+        share: &Path,
+        options: &str,
+    ) -> Result<Self> {
         let path = share.with_extension("mnt");
         fs::create_dir_all(&path).at(path.display())?;
-        let server = Server::start(virtfs, share, &share.with_extension("sock"))?;
+        let server = Server::start(virtfs, model, share, &share.with_extension("sock"))?;
         let mut place = Self {
             path,
             share: share.to_owned(),

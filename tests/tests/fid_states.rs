@@ -182,3 +182,57 @@ fn every_message_in_every_state_is_answered_by_synth() {
         .file("dir/in", File::bytes("x"));
     matrix(&Served::synth(synth), |_| {});
 }
+
+#[test]
+fn nothing_is_moved_through_a_fid_that_is_not_open_for_it_nor_a_count_of_zero() {
+    let dir = tempfile::tempdir().unwrap();
+    for served in [Served::memory(), Served::local(dir.path())] {
+        let mut client = served.session();
+        client.put_file(0, 1, "f", b"0123456789");
+        // Access mode 3 asks for both permissions and gives neither.
+        for (flags, reads, writes) in [
+            (0, true, false),
+            (1, false, true),
+            (2, true, true),
+            (3, false, false),
+        ] {
+            for new in [false, true] {
+                if new {
+                    client.walk(0, 1, &[]).unwrap();
+                    client.lcreate(1, "new", flags, 0o644).unwrap();
+                } else {
+                    client.walk(0, 1, &["f"]).unwrap();
+                    client.lopen(1, flags).unwrap();
+                }
+                for count in [0, 1] {
+                    let read = client.read(1, 0, count).map(drop);
+                    assert_eq!(read.is_ok(), reads, "read {count} of {flags}");
+                    let written = client.write(1, 0, &b"x"[..count as usize]).map(drop);
+                    assert_eq!(written.is_ok(), writes, "write {count} of {flags}");
+                    for refused in [read, written] {
+                        assert!(matches!(refused, Ok(()) | Err(EBADF)), "{refused:?}");
+                    }
+                }
+                assert!(client.getattr(1).is_ok());
+                assert_eq!(client.fsync(1), Ok(()));
+                client.clunk(1).unwrap();
+            }
+            client.unlinkat(0, "new", 0).unwrap();
+        }
+    }
+}
+
+#[test]
+fn access_mode_3_is_an_open_for_writing_where_that_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("f"), "x").unwrap();
+    std::fs::create_dir(dir.path().join("d")).unwrap();
+    for (served, name, errno) in [
+        (Served::local(dir.path()), "d", EISDIR),
+        (Served::local_readonly(dir.path()), "f", EROFS),
+    ] {
+        let mut client = served.session();
+        client.walk(0, 1, &[name]).unwrap();
+        assert_eq!(client.lopen(1, 3).unwrap_err(), errno);
+    }
+}

@@ -110,3 +110,28 @@ fn every_number_can_be_a_fid() {
         assert_eq!(client.clunk(fid), Ok(()));
     }
 }
+
+#[test]
+fn five_thousand_fids_are_five_thousand_files() {
+    let mut client = Served::memory().session();
+    let names: Vec<_> = (0..50).map(|number| number.to_string()).collect();
+    for name in &names {
+        client.put_file(0, 1, name, name.as_bytes());
+    }
+    let paths: Vec<_> = (0..5000)
+        .map(|fid| {
+            let name = &names[fid % names.len()];
+            client.walk(0, fid as u32 + 1, &[name]).unwrap()[0].path
+        })
+        .collect();
+    for fid in (0..5000).step_by(499) {
+        let number = fid as u32 + 1;
+        assert_eq!(client.getattr(number).unwrap().qid.path, paths[fid]);
+        client.lopen(number, 0).unwrap();
+        let content = client.read(number, 0, 10).unwrap();
+        assert_eq!(content, names[fid % names.len()].as_bytes());
+    }
+    for fid in 0..5000 {
+        assert_eq!(client.clunk(fid + 1), Ok(()));
+    }
+}

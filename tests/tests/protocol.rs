@@ -16,8 +16,25 @@ virtfs_tests::protocol_suite! {
     backends {
         memory => Backend::memory,
         passthrough => Backend::passthrough,
-        none => Backend::none,
         synth => Backend::synth,
+    }
+}
+
+/// What the ownership models do is the same whichever way a request came; only payloads go other
+/// ways in a stream and in a guest's memory.
+mod models {
+    use super::*;
+
+    virtfs_tests::protocol_suite! {
+        transports {
+            socketpair => transports::socketpair,
+            virtqueue_indirect => virtqueue::indirect,
+        }
+        backends {
+            none => Backend::none,
+            mapped_xattr => Backend::mapped_xattr,
+            mapped_file => Backend::mapped_file,
+        }
     }
 }
 
@@ -51,7 +68,12 @@ fn every_case_is_run_and_what_a_backend_leaves_out_is_known() {
             .into_iter()
             .all(blocks_or_is_fixed)
     );
-    for backend in [Backend::passthrough(), Backend::none()] {
+    for backend in [
+        Backend::passthrough(),
+        Backend::none(),
+        Backend::mapped_xattr(),
+        Backend::mapped_file(),
+    ] {
         for missing in missing(backend) {
             assert!(blocks_or_is_fixed(missing) || missing == Has::LARGE_XATTRS);
         }

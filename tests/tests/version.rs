@@ -4,7 +4,7 @@ use virtfs_proto::{
     GetattrMask, NOFID, NOTAG, Tauth, Tflush, Tgetattr, Tmessage, Tread, Tversion, kind,
 };
 use virtfs_server::Limits;
-use virtfs_tests::errno::{EINVAL, EMSGSIZE, ENOENT, EOPNOTSUPP};
+use virtfs_tests::errno::{EINVAL, EMSGSIZE, ENODATA, ENOENT, EOPNOTSUPP};
 use virtfs_tests::{Got, PATIENCE, Raw, Served};
 use virtfs_vfs::synth::{Gate, Synth, Wait};
 
@@ -70,6 +70,59 @@ fn a_version_drops_every_fid() {
     client.attach(0, "").unwrap();
     client.walk(0, 1, &["f"]).unwrap();
     client.lopen(1, 0).unwrap();
+}
+
+/// Three attributes of `f` that no clunk came for: written, half written, removed.
+fn unclunked(client: &mut Raw) {
+    client.put_file(0, 1, "f", b"");
+    client.walk(0, 1, &["f"]).unwrap();
+    client.xattrcreate(1, "user.gone", 1, 0).unwrap();
+    client.write(1, 0, b"x").unwrap();
+    client.clunk(1).unwrap();
+    for (fid, name, size, value) in [
+        (1, "user.whole", 3, &b"abc"[..]),
+        (2, "user.half", 3, b"ab"),
+    ] {
+        client.walk(0, fid, &["f"]).unwrap();
+        client.xattrcreate(fid, name, size, 0).unwrap();
+        client.write(fid, 0, value).unwrap();
+    }
+    client.walk(0, 3, &["f"]).unwrap();
+    let replace = 2;
+    client.xattrcreate(3, "user.gone", 0, replace).unwrap();
+}
+
+fn is_as_after_clunks(client: &mut Raw) {
+    client.walk(0, 1, &["f"]).unwrap();
+    assert_eq!(client.xattrwalk(1, 2, "user.whole"), Ok(3));
+    assert_eq!(client.read(2, 0, 10).unwrap(), b"abc");
+    assert_eq!(client.xattrwalk(1, 3, "user.half"), Err(ENODATA));
+    assert_eq!(client.xattrwalk(1, 3, "user.gone"), Err(ENODATA));
+}
+
+#[test]
+fn a_version_sets_the_attributes_that_no_clunk_came_for() {
+    let dir = tempfile::tempdir().unwrap();
+    for served in [Served::memory(), Served::local(dir.path())] {
+        let mut client = served.session();
+        unclunked(&mut client);
+        client.start();
+        assert_eq!(client.getattr(1).unwrap_err(), ENOENT);
+        client.attach(0, "").unwrap();
+        is_as_after_clunks(&mut client);
+    }
+}
+
+#[test]
+fn the_end_of_a_session_sets_the_attributes_that_no_clunk_came_for() {
+    let dir = tempfile::tempdir().unwrap();
+    for served in [Served::memory(), Served::local(dir.path())] {
+        let (mut client, handle) = served.session_with_handle();
+        unclunked(&mut client);
+        drop(client);
+        handle.wait();
+        is_as_after_clunks(&mut served.session());
+    }
 }
 
 #[test]

@@ -35,6 +35,7 @@ pub(crate) struct OpenFid {
     pub(crate) node: Node,
     pub(crate) open: Open,
     pub(crate) directory: bool,
+    pub(crate) access: Access,
     /// What identifies the file, for the lock table.
     pub(crate) path: u64,
     /// Names this open file in lock records.
@@ -44,6 +45,13 @@ pub(crate) struct OpenFid {
     pub(crate) locks: Arc<LockTable>,
     pub(crate) export: usize,
     pub(crate) _permit: Permit,
+}
+
+/// What may be moved through an open file, whatever permission it was opened with.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Access {
+    pub(crate) read: bool,
+    pub(crate) write: bool,
 }
 
 impl Drop for OpenFid {

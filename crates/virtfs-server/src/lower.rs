@@ -10,6 +10,8 @@ use virtfs_vfs::{
     Time, XattrPut,
 };
 
+use crate::fid::Access;
+
 /// The names of a walk.
 pub(crate) struct WalkNames<'a> {
     names: [Option<Name<'a>>; MAX_WALK],
@@ -27,10 +29,12 @@ pub(crate) enum Op<'a> {
     },
     Open {
         flags: OpenFlags,
+        access: Access,
     },
     Create {
         name: Name<'a>,
         flags: OpenFlags,
+        access: Access,
         mode: u32,
         gid: u32,
     },
@@ -110,7 +114,7 @@ impl Op<'_> {
     /// Whether a read-only export must refuse it.
     pub(crate) fn changes_something(&self) -> bool {
         match self {
-            Self::Open { flags } => {
+            Self::Open { flags, .. } => {
                 flags.intersects(OpenFlags::WRITE | OpenFlags::APPEND | OpenFlags::TRUNCATE)
             }
             Self::Create { .. }
@@ -168,10 +172,12 @@ pub(crate) fn lower<'a>(message: &Tmessage<'a>) -> Result<Op<'a>, Errno> {
         }
         Tmessage::Lopen(m) => Op::Open {
             flags: open_flags(m.flags) & !OpenFlags::EXCLUSIVE,
+            access: access(m.flags),
         },
         Tmessage::Lcreate(m) => Op::Create {
             name: new_name(m.name)?,
             flags: open_flags(m.flags),
+            access: access(m.flags),
             mode: m.mode & 0o7777,
             gid: m.gid,
         },
@@ -412,6 +418,16 @@ fn open_flags(flags: LopenFlags) -> OpenFlags {
         to.set(flag, flags.contains(from));
     }
     to
+}
+
+/// Access mode 3 asks for the permission to read and to write and gives neither, as in Linux's
+/// open(2).
+fn access(flags: LopenFlags) -> Access {
+    let access = flags.access();
+    Access {
+        read: access == LopenFlags::RDONLY || access == LopenFlags::RDWR,
+        write: access == LopenFlags::WRONLY || access == LopenFlags::RDWR,
+    }
 }
 
 fn at(time: Timespec) -> Result<Time, Errno> {

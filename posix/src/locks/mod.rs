@@ -13,6 +13,7 @@ use rustix::fs::{FlockOperation, fcntl_lock, flock};
 use rustix::process::Signal;
 
 use crate::failure::{At, Result, fail};
+use crate::model::Model;
 use crate::place::{Place, new_share};
 use crate::running::Running;
 use crate::{Run, Where};
@@ -57,7 +58,7 @@ pub(crate) fn run(run: &Run) -> Result {
     let options = run.options_with("threads=4");
     let place = match run.place {
         Where::Host => Place::host(&share),
-        Where::Mount => Place::mounted(&run.virtfs, &share, &options)?,
+        Where::Mount => Place::mounted(&run.virtfs, Model::Passthrough, &share, &options)?,
     };
     for kind in [Kind::Posix, Kind::Flock] {
         for (what, step) in [("served", served as Step), ("killed", killed)] {

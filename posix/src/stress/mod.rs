@@ -12,6 +12,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::failure::{At, Result, fail};
+use crate::model::Model;
 use crate::place::{Place, new_share};
 use crate::running::Running;
 use crate::tree::{Compared, same};
@@ -29,7 +30,12 @@ pub(crate) fn run(run: &Run) -> Result {
     let share = new_share(&run.dir, "stress")?;
     let mut place = match run.place {
         Where::Host => Place::host(&share),
-        Where::Mount => Place::mounted(&run.virtfs, &share, &run.options_with("dev"))?,
+        Where::Mount => Place::mounted(
+            &run.virtfs,
+            Model::Passthrough,
+            &share,
+            &run.options_with("dev"),
+        )?,
     };
     record::create(place.path())?;
     let said = work(run, &place, seconds)

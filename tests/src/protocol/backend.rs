@@ -40,12 +40,22 @@ impl Backend {
 
     /// A directory of the host, whose owners are the clients' own.
     pub fn passthrough() -> Self {
-        Self::directory(SecurityModel::Passthrough)
+        Self::directory(SecurityModel::Passthrough, Has::FILES)
     }
 
     /// A directory of the host, whose owners are the clients' where that is permitted.
     pub fn none() -> Self {
-        Self::directory(SecurityModel::None)
+        Self::directory(SecurityModel::None, Has::FILES)
+    }
+
+    /// A directory of the host that keeps types, owners and modes in extended attributes.
+    pub fn mapped_xattr() -> Self {
+        Self::directory(SecurityModel::MappedXattr, Has::MAPPED)
+    }
+
+    /// A directory of the host that keeps types, owners and modes in hidden files.
+    pub fn mapped_file() -> Self {
+        Self::directory(SecurityModel::MappedFile, Has::MAPPED)
     }
 
     /// A tree made by code, with files that block.
@@ -54,12 +64,12 @@ impl Backend {
         let tree = sample::tree(Synth::new()).file("gate", gate.file());
         Self {
             gate: Some(gate),
-            ..Self::new(tree, Has::FIXED | Has::GATE)
+            ..Self::new(tree, Has::FIXED | Has::GATE | Has::ENTRY_TYPES)
         }
     }
 
     /// The temporary directory is expected on a disk's file system, such as ext4.
-    fn directory(model: SecurityModel) -> Self {
+    fn directory(model: SecurityModel, has: Has) -> Self {
         assert!(
             rustix::process::geteuid().is_root(),
             "this suite needs root: ownership and device nodes are part of it"
@@ -67,7 +77,7 @@ impl Backend {
         let dir = tempfile::tempdir().expect("a directory to serve");
         Self {
             source: Source::Directory(dir, model),
-            has: Has::FILES,
+            has,
             gate: None,
         }
     }

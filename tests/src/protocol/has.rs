@@ -29,6 +29,9 @@ bitflags! {
         /// The server is in this process and lets a session have no more than
         /// [`FIDS`](super::transports::FIDS) fids.
         const FEW_FIDS = 0x400;
+        /// A directory tells its entries' types; elsewhere all are told to be unknown
+        /// (`DT_UNKNOWN`).
+        const ENTRY_TYPES = 0x800;
     }
 }
 
@@ -39,5 +42,10 @@ impl Has {
         .union(Self::DEVICE_NODES)
         .union(Self::XATTRS)
         .union(Self::LOCKS)
-        .union(Self::BIRTH_TIME);
+        .union(Self::BIRTH_TIME)
+        .union(Self::ENTRY_TYPES);
+
+    /// What a directory of the host has where types and owners are kept beside the files: a type
+    /// would have to be looked up for every entry.
+    pub const MAPPED: Self = Self::FILES.difference(Self::ENTRY_TYPES);
 }

@@ -17,7 +17,7 @@ pub type Transport = fn(&Backend) -> Endpoint;
 type Connect = dyn Fn(&Options) -> Result<Client> + Send + Sync;
 
 /// How many fids a session may have where [`Has::FEW_FIDS`] is offered.
-pub const FIDS: usize = 5_100;
+pub const FIDS: usize = 1_100;
 
 /// A server, and how to connect to it.
 pub struct Endpoint {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use virtfs_vfs::{Cx, Errno, Name, Node, Qids, User};
 
+use super::xattr::commit_xattr;
 use super::{Outcome, Request};
 use crate::fid::{Fid, FidKind};
 use crate::lower::WalkNames;
@@ -88,7 +89,7 @@ impl Request<'_> {
         match &fid.kind {
             FidKind::Walked { .. } | FidKind::XattrRead { .. } => {}
             FidKind::Open(open) => self.release_locks(fid, open),
-            FidKind::XattrWrite(xattr) => self.commit_xattr(fid, xattr)?,
+            FidKind::XattrWrite(xattr) => commit_xattr(fid, xattr, &self.cx(fid))?,
         }
         Ok(Answer::Done.into())
     }

@@ -19,6 +19,8 @@ impl Request<'_> {
         match &fid.kind {
             FidKind::Walked { .. } | FidKind::XattrWrite(_) => Err(Errno::EBADF),
             FidKind::Open(open) if open.directory => Err(Errno::EOPNOTSUPP),
+            // A file system would not notice it in a request for nothing.
+            FidKind::Open(open) if !open.access.read => Err(Errno::EBADF),
             FidKind::Open(open) => {
                 let body = exchange.reply_body(PAYLOAD_HEAD, count);
                 let room = body.room();
@@ -45,7 +47,7 @@ impl Request<'_> {
         let fid = self.fid()?;
         match &fid.kind {
             FidKind::Walked { .. } | FidKind::XattrRead { .. } => Err(Errno::EBADF),
-            FidKind::Open(open) if open.directory => Err(Errno::EBADF),
+            FidKind::Open(open) if open.directory || !open.access.write => Err(Errno::EBADF),
             FidKind::Open(open) => {
                 let body = exchange.request_body(count as usize);
                 Ok(counted(fid.fs().write(

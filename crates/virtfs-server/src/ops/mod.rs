@@ -10,6 +10,8 @@ mod lock;
 mod open;
 mod xattr;
 
+pub(crate) use self::xattr::commit_xattr;
+
 use std::sync::Arc;
 
 use virtfs_vfs::{Call, Cx, Errno, FileSystem};
@@ -68,13 +70,14 @@ impl<'a> Request<'a> {
                 authenticated,
             } => self.attach(aname, uid, authenticated),
             Op::Walk { names } => self.walk(&names),
-            Op::Open { flags } => self.open(flags),
+            Op::Open { flags, access } => self.open(flags, access),
             Op::Create {
                 name,
                 flags,
+                access,
                 mode,
                 gid,
-            } => self.create(name, flags, mode, gid),
+            } => self.create(name, (flags, access), mode, gid),
             Op::Make { name, what, gid } => self.make(name, what, gid),
             Op::Link { name } => self.link(name),
             Op::Rename { name } => self.rename(name),

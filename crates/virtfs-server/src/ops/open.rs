@@ -7,22 +7,22 @@ use virtfs_vfs::{Errno, FileKind, Name, Node, OpenFlags, Opened};
 
 use super::{Outcome, Request};
 use crate::budget::Permit;
-use crate::fid::{Fid, FidKind, OpenFid, OpenId};
+use crate::fid::{Access, Fid, FidKind, OpenFid, OpenId};
 use crate::raise::Answer;
 
 impl Request<'_> {
-    pub(super) fn open(&self, flags: OpenFlags) -> Result<Outcome, Errno> {
+    pub(super) fn open(&self, flags: OpenFlags, access: Access) -> Result<Outcome, Errno> {
         let fid = self.fid()?;
         let node = fid.unopened()?;
         let permit = self.open_permit()?;
         let opened = fid.fs().open(&self.cx(fid), node, flags)?;
-        Ok(self.opened(fid, node.clone(), opened, permit))
+        Ok(self.opened(fid, node.clone(), opened, (access, permit)))
     }
 
     pub(super) fn create(
         &self,
         name: Name<'_>,
-        flags: OpenFlags,
+        (flags, access): (OpenFlags, Access),
         mode: u32,
         gid: u32,
     ) -> Result<Outcome, Errno> {
@@ -32,10 +32,16 @@ impl Request<'_> {
         let (node, opened) = fid
             .fs()
             .create(&self.cx(fid), dir, name, flags, mode, gid)?;
-        Ok(self.opened(fid, node, opened, permit))
+        Ok(self.opened(fid, node, opened, (access, permit)))
     }
 
-    fn opened(&self, fid: &Fid, node: Node, opened: Opened, permit: Permit) -> Outcome {
+    fn opened(
+        &self,
+        fid: &Fid,
+        node: Node,
+        opened: Opened,
+        (access, permit): (Access, Permit),
+    ) -> Outcome {
         let Opened { open, qid, blksize } = opened;
         let directory = qid.kind == Some(FileKind::Directory);
         let iounit = if directory { 0 } else { self.iounit(blksize) };
@@ -43,6 +49,7 @@ impl Request<'_> {
             node,
             open,
             directory,
+            access,
             path: qid.path,
             id: OpenId::new(),
             locked: AtomicBool::new(false),

@@ -3,7 +3,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use virtfs_vfs::{Errno, RequestBody, XattrPut};
+use virtfs_vfs::{Cx, Errno, RequestBody, XattrPut};
 
 use super::{Outcome, Request};
 use crate::budget::{Permit, XATTR_MAX};
@@ -98,21 +98,6 @@ impl Request<'_> {
         Ok(body.take(value.get_mut(offset..end).unwrap_or_default()))
     }
 
-    /// Sets the attribute, or removes it: an empty value with `XATTR_REPLACE` is how Linux sends
-    /// removexattr(2).
-    pub(super) fn commit_xattr(&self, fid: &Fid, xattr: &XattrWrite) -> Result<(), Errno> {
-        let value = xattr.value.lock().unwrap_or_else(PoisonError::into_inner);
-        let cx = self.cx(fid);
-        if xattr.size == 0 && xattr.how == XattrPut::Replace {
-            return fid.fs().xattr_remove(&cx, &xattr.node, None, &xattr.name);
-        }
-        if value.len() != xattr.size {
-            return Err(Errno::EINVAL);
-        }
-        fid.fs()
-            .xattr_put(&cx, &xattr.node, None, &xattr.name, &value, xattr.how)
-    }
-
     /// A fid holds its bytes, and something for itself: empty values are not free.
     fn xattr_permit(&self, bytes: usize) -> Result<Permit, Errno> {
         const OVERHEAD: usize = 256;
@@ -125,4 +110,18 @@ impl Request<'_> {
         )
         .ok_or(Errno::ENOSPC)
     }
+}
+
+/// Sets the attribute, or removes it: an empty value with `XATTR_REPLACE` is how Linux sends
+/// removexattr(2).
+pub(crate) fn commit_xattr(fid: &Fid, xattr: &XattrWrite, cx: &Cx<'_>) -> Result<(), Errno> {
+    let value = xattr.value.lock().unwrap_or_else(PoisonError::into_inner);
+    if xattr.size == 0 && xattr.how == XattrPut::Replace {
+        return fid.fs().xattr_remove(cx, &xattr.node, None, &xattr.name);
+    }
+    if value.len() != xattr.size {
+        return Err(Errno::EINVAL);
+    }
+    fid.fs()
+        .xattr_put(cx, &xattr.node, None, &xattr.name, &value, xattr.how)
 }

@@ -113,8 +113,12 @@ impl<T: Transport> Core<T> {
     /// Answers a `Tversion` once nothing runs any more: every fid is gone, the session begins
     /// anew.
     pub(super) fn answer_version(&mut self, receiver: &mut T::Receiver, transport: &T) {
-        if self.running > 0 {
+        if self.version.is_none() || self.running > 0 {
             return;
+        }
+        self.unclunked.append(&mut self.fids.take_unclunked());
+        if !self.unclunked.is_empty() {
+            return; // It is answered when that is done.
         }
         let Some((tag, exchange)) = self.version.take() else {
             return;
@@ -130,6 +134,16 @@ impl<T: Transport> Core<T> {
             receiver.set_msize(msize);
         }
         transport.reply(exchange, &head[..length]);
+    }
+
+    /// Something has ended that a `Tversion` may have waited for.
+    pub(super) fn version_waited(&mut self, transport: &T) {
+        if self.version.is_some()
+            && let Some(mut receiver) = self.receiver.take()
+        {
+            self.answer_version(&mut receiver, transport);
+            self.receiver = Some(receiver);
+        }
     }
 }
 

@@ -12,6 +12,7 @@ use virtfs_vfs::Errno;
 
 use super::CallState;
 use super::cancel::reply_flush;
+use super::leaving::Leaving;
 use super::run::Done;
 use super::table::{FidTable, Operand, Promise};
 use crate::Limits;
@@ -71,6 +72,8 @@ pub(super) enum Tagged<E> {
 pub(super) enum Next<T: Transport> {
     /// Run this.
     Run(Work<T::Exchange>),
+    /// Do what the clunks of these fids would have done.
+    Leave(Leaving),
     /// Send the finished replies.
     Flush,
     /// Receive more.
@@ -100,6 +103,9 @@ pub(super) struct Core<T: Transport> {
     /// Threads that send replies or close files: the session is not over before they are done.
     pub(super) busy: usize,
     pub(super) flushes: usize,
+    /// Fids that end without a clunk, and the call that does what it would have done.
+    pub(super) unclunked: Vec<Arc<Fid>>,
+    pub(super) leaving: Option<Arc<CallState>>,
     /// A `Tversion` that waits for what runs to end.
     pub(super) version: Option<(u16, T::Exchange)>,
     /// What the last `Tversion` agreed on.
@@ -149,6 +155,8 @@ impl<T: Transport> Core<T> {
             running: 0,
             busy: 0,
             flushes: 0,
+            unclunked: Vec::new(),
+            leaving: None,
             version: None,
             dialect: None,
             msize: limits.msize,
@@ -212,10 +220,14 @@ impl<T: Transport> Core<T> {
             return Next::Flush;
         }
         let last = self.running == 0 && self.busy == 0 && self.receiver.is_some();
-        if self.closing && last && !self.ending {
-            Next::End
-        } else {
-            Next::Follow
+        let ends = self.closing && last && !self.ending;
+        if ends {
+            self.unclunked.append(&mut self.fids.take_unclunked());
+        }
+        match self.start_leaving() {
+            Some(leaving) => Next::Leave(leaving),
+            None if ends => Next::End,
+            None => Next::Follow,
         }
     }
 
@@ -287,18 +299,12 @@ impl<T: Transport> Core<T> {
             }
         }
         self.reuse(work.call);
-        if self.version.is_some()
-            && self.running == 0
-            && let Some(mut receiver) = self.receiver.take()
-        {
-            self.answer_version(&mut receiver, transport);
-            self.receiver = Some(receiver);
-        }
+        self.version_waited(transport);
         bury(&mut self.garbage, operands);
         bury(&mut self.garbage, state.map(Operand::Fid));
     }
 
-    fn reuse(&mut self, call: Arc<CallState>) {
+    pub(super) fn reuse(&mut self, call: Arc<CallState>) {
         if Arc::strong_count(&call) == 1 && self.spare_calls.len() < 16 {
             call.cancelled.store(false, Ordering::Relaxed);
             self.spare_calls.push(call);
@@ -373,14 +379,16 @@ impl<T: Transport> Core<T> {
         } else {
             self.still_since = None;
         }
-        for tagged in self.tags.values() {
-            if let Tagged::Request {
+        let running = self.tags.values().filter_map(|tagged| match tagged {
+            Tagged::Request {
                 call,
                 running: true,
                 ..
-            } = tagged
-                && call.cancelled.load(Ordering::Relaxed)
-            {
+            } => Some(call),
+            _ => None,
+        });
+        for call in running.chain(&self.leaving) {
+            if call.cancelled.load(Ordering::Relaxed) {
                 cancelled = true;
                 let thread = call.thread.load(Ordering::Relaxed);
                 if let (Some(interrupter), true) = (interrupter, thread != 0) {

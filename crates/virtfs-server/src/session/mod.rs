@@ -8,6 +8,7 @@ mod admit;
 mod cancel;
 mod claims;
 mod core;
+mod leaving;
 mod run;
 mod table;
 
@@ -146,6 +147,14 @@ impl<T: Transport> Session<T> {
                     let mut core = self.lock();
                     core.busy -= 1;
                     core
+                }
+                Next::Leave(leaving) => {
+                    drop(core);
+                    self.shared.sentinel.wake();
+                    self.leave(&leaving, scratch.thread());
+                    let mut core = self.lock();
+                    core.left(leaving, &self.transport);
+                    self.drop_garbage(core)
                 }
                 Next::Receive(receiver) => {
                     core.reader = scratch.thread();

@@ -64,10 +64,20 @@ impl Scratch {
 }
 
 /// The call that a request makes of a file system.
-struct Running<'a, T: Transport> {
+pub(super) struct Running<'a, T: Transport> {
     session: &'a Arc<Session<T>>,
     call: &'a CallState,
     announced: Cell<bool>,
+}
+
+impl<'a, T: Transport> Running<'a, T> {
+    pub(super) fn new(session: &'a Arc<Session<T>>, call: &'a CallState) -> Self {
+        Self {
+            session,
+            call,
+            announced: Cell::new(false),
+        }
+    }
 }
 
 impl<T: Transport> Call for Running<'_, T> {
@@ -92,11 +102,7 @@ impl<T: Transport> Session<T> {
     ) -> Done<T::Exchange> {
         let call = work.call.clone();
         call.thread.store(scratch.thread, Ordering::Relaxed);
-        let running = Running {
-            session: self,
-            call: &call,
-            announced: Cell::new(false),
-        };
+        let running = Running::new(self, &call);
         let outcome = catch_unwind(AssertUnwindSafe(|| {
             let dialect = dialect.ok_or(Errno::EPROTO)?;
             self.perform(&mut work, dialect, msize, &running)

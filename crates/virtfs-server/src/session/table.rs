@@ -158,6 +158,21 @@ impl FidTable {
         promised.waiters
     }
 
+    /// Takes out the fids whose clunk has something to do that nothing else does.
+    pub(super) fn take_unclunked(&mut self) -> Vec<Arc<Fid>> {
+        let unclunked = |binding: &Binding| match binding {
+            Binding::Fid(fid) => matches!(fid.kind, FidKind::XattrWrite(_)),
+            Binding::Promised(_) => false,
+        };
+        let taken = self.bindings.extract_if(|_, binding| unclunked(binding));
+        taken
+            .filter_map(|(_, binding)| match binding {
+                Binding::Fid(fid) => Some(fid),
+                Binding::Promised(_) => None,
+            })
+            .collect()
+    }
+
     /// Forgets all; what was bound is returned to be dropped.
     pub(super) fn clear(&mut self) -> Vec<Arc<Fid>> {
         self.promised.clear();

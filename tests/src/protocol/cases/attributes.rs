@@ -174,13 +174,16 @@ fn links_are_counted(site: &Site) {
 
 fn size_and_blocks_follow_the_content(site: &Site) {
     let file = create(site.root(), b"f");
-    assert_eq!(file.attributes().unwrap().blocks, 0);
+    // A disk may have one for extended attributes, of which a backend may keep some.
+    let empty = file.attributes().unwrap().blocks;
+    assert!(empty <= 8, "{empty}");
     file.write_all_at(&[1; 100_000], 0).unwrap();
     // A disk may give blocks only when it must.
     file.fsync(false).unwrap();
     let attributes = file.attributes().unwrap();
     assert_eq!(attributes.size, 100_000);
-    assert!((196..400).contains(&attributes.blocks), "{attributes:?}");
+    let more = attributes.blocks - empty;
+    assert!((196..400).contains(&more), "{attributes:?}");
 }
 
 fn a_qid_version_follows_the_content(site: &Site) {

@@ -1,0 +1,63 @@
+//! Fids that end without a clunk, by a `Tversion` or with the session: extended attributes that
+//! were written are set, as a clunk would have set them and as QEMU sets them.
+//!
+//! Nobody is told how that went, and nobody may have to wait for a host that hangs: the call is
+//! interrupted from the start, so that it ends where it would sleep for long.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use tracing::debug;
+use virtfs_vfs::Cx;
+
+use super::core::Core;
+use super::run::Running;
+use super::{CallState, Session};
+use crate::fid::{Fid, FidKind};
+use crate::ops::commit_xattr;
+use crate::transport::Transport;
+
+/// What a thread does for fids that end.
+pub(super) struct Leaving {
+    fids: Vec<Arc<Fid>>,
+    call: Arc<CallState>,
+}
+
+impl<T: Transport> Core<T> {
+    /// What is to be done once nothing runs any more.
+    pub(super) fn start_leaving(&mut self) -> Option<Leaving> {
+        if self.unclunked.is_empty() || self.running > 0 {
+            return None;
+        }
+        self.running += 1;
+        let call = self.spare_calls.pop().unwrap_or_default();
+        call.cancelled.store(true, Ordering::Relaxed);
+        self.leaving = Some(call.clone());
+        let fids = std::mem::take(&mut self.unclunked);
+        Some(Leaving { fids, call })
+    }
+
+    /// It is done.
+    pub(super) fn left(&mut self, leaving: Leaving, transport: &T) {
+        self.running -= 1;
+        self.leaving = None;
+        self.reuse(leaving.call);
+        self.garbage.extend(leaving.fids);
+        self.version_waited(transport);
+    }
+}
+
+impl<T: Transport> Session<T> {
+    pub(super) fn leave(self: &Arc<Self>, leaving: &Leaving, thread: u64) {
+        leaving.call.thread.store(thread, Ordering::Relaxed);
+        let running = Running::new(self, &leaving.call);
+        for fid in &leaving.fids {
+            if let FidKind::XattrWrite(xattr) = &fid.kind
+                && let Err(errno) = commit_xattr(fid, xattr, &Cx::new(fid.user, &running))
+            {
+                debug!(session = self.id, "an attribute was not set: {errno:?}");
+            }
+        }
+        leaving.call.thread.store(0, Ordering::Relaxed);
+    }
+}

@@ -94,12 +94,6 @@ const CONDITIONS: &[(&str, Holds)] = &[
     ("sets-ctime-only", |case, _| {
         case.sets() == Some(SetattrMask::CTIME)
     }),
-    ("access-3", |case, _| match (&case.message, case.state()) {
-        (Some(Tmessage::Lopen(m)), _) => m.flags.access() == LopenFlags::NOACCESS,
-        (Some(Tmessage::Lcreate(m)), _) => m.flags.access() == LopenFlags::NOACCESS,
-        (_, Some(State::Open(flags))) => flags.access() == LopenFlags::NOACCESS,
-        _ => false,
-    }),
     (
         "noatime",
         |case, _| matches!(case.state(), Some(State::Open(flags)) if flags.contains(LopenFlags::NOATIME)),
@@ -126,11 +120,6 @@ const CONDITIONS: &[(&str, Holds)] = &[
     ("sets-mode", |case, _| {
         case.sets()
             .is_some_and(|sets| sets.contains(SetattrMask::MODE))
-    }),
-    ("of-0-bytes", |case, _| match &case.message {
-        Some(Tmessage::Write(m)) => m.count == 0,
-        Some(Tmessage::Read(m)) => m.count == 0,
-        _ => false,
     }),
     ("goes-on", |case, _| case.goes_on),
     (

@@ -131,7 +131,8 @@ impl Pair {
             let alike = there.is_done() == here.is_done() || case.only_looks();
             if alike && may_change_the_tree(&request) {
                 let (theirs, ours) = (&self.qemu.share, &self.virtfs.share);
-                found.extend(tree::compare(request.name(), theirs, ours, &self.clock)?);
+                let (model, name) = (self.model, request.name());
+                found.extend(tree::compare(model, name, theirs, ours, &self.clock)?);
             }
             let end = self.judge(&case, found, differences);
             self.note(&request, &there, &here, &mut tracker);

@@ -11,6 +11,7 @@ use rustix::fs::{CWD, FileType, Mode, Timespec, Timestamps, mknodat, utimensat};
 use crate::clock::Clock;
 use crate::compare::Difference;
 use crate::failure::{At, Result};
+use crate::model::Model;
 use crate::{host, shown};
 
 /// What is known of each entry: the names of fields, and values as they are compared.
@@ -87,6 +88,7 @@ fn settle(path: &Path) -> Result {
 
 /// In what two trees differ after this request.
 pub(crate) fn compare(
+    model: Model,
     message: &'static str,
     qemu: &Path,
     virtfs: &Path,
@@ -113,7 +115,11 @@ pub(crate) fn compare(
         for name in there.keys().filter(|name| differs(name)) {
             // What other bytes mean for the length is no difference of its own.
             let implied = *name == "tree.size" && differs("tree.bytes");
-            if !implied && field.is_none_or(|field| field == *name) {
+            // What a server keeps beside the files, it writes when it likes.
+            let beside = model == Model::MappedFile
+                && path.windows(16).any(|part| part == b".virtfs_metadata")
+                && matches!(*name, "tree.atime" | "tree.mtime");
+            if !implied && !beside && field.is_none_or(|field| field == *name) {
                 found.push(Difference {
                     message,
                     field: name,
@@ -134,7 +140,7 @@ fn take(root: &Path, clock: &Clock) -> Result<Snapshot> {
 }
 
 fn enter(at: &Path, path: Vec<u8>, clock: &Clock, found: &mut Snapshot) -> Result {
-    let entry = look(at, &path, clock).at(at.display())?;
+    let entry = look(at, clock).at(at.display())?;
     let is_dir = entry["tree.type"] == "directory";
     found.insert(path.clone(), entry);
     if is_dir {
@@ -146,7 +152,7 @@ fn enter(at: &Path, path: Vec<u8>, clock: &Clock, found: &mut Snapshot) -> Resul
     Ok(())
 }
 
-fn look(at: &Path, path: &[u8], clock: &Clock) -> Result<BTreeMap<&'static str, String>> {
+fn look(at: &Path, clock: &Clock) -> Result<BTreeMap<&'static str, String>> {
     let stat = fs::symlink_metadata(at)?;
     let mut fields = BTreeMap::from([
         ("tree.there", "yes".to_owned()),
@@ -177,12 +183,9 @@ fn look(at: &Path, path: &[u8], clock: &Clock) -> Result<BTreeMap<&'static str, 
         }
         _ => {}
     }
-    // What a server keeps beside the files, it writes when it likes.
-    if !path.windows(16).any(|part| part == b".virtfs_metadata") {
-        let time = |sec, nsec| shown::time(clock, sec, nsec);
-        fields.insert("tree.atime", time(stat.atime(), stat.atime_nsec()));
-        fields.insert("tree.mtime", time(stat.mtime(), stat.mtime_nsec()));
-    }
+    let time = |sec, nsec| shown::time(clock, sec, nsec);
+    fields.insert("tree.atime", time(stat.atime(), stat.atime_nsec()));
+    fields.insert("tree.mtime", time(stat.mtime(), stat.mtime_nsec()));
     let xattrs: Vec<_> = host::xattrs(at)?
         .iter()
         .map(|(name, value)| shown_xattr(name, value))

@@ -164,6 +164,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     mark("renameat");
     let from = Place::Entry(&dir_node, name("new"));
     fs.rename(&cx, from, &dir_node, name("NEW"))?;
+    drop(fs.create(&cx, &dir_node, name("over"), OpenFlags::WRITE, 0o644, 1000)?);
+    mark("renameat over a file");
+    let from = Place::Entry(&dir_node, name("over"));
+    fs.rename(&cx, from, &dir_node, name("NEW"))?;
     mark("unlinkat");
     let what = Place::Entry(&dir_node, name("NEW"));
     fs.remove(&cx, what, Removal::File)?;

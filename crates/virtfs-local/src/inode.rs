@@ -42,6 +42,11 @@ impl InodeId {
         self.dev
     }
 
+    /// The inode number, which other files may have on other devices.
+    pub(crate) fn ino(&self) -> u64 {
+        self.ino
+    }
+
     /// Whether both are on one mount.
     pub(crate) fn same_mount(&self, other: &Self) -> bool {
         self.mount == other.mount

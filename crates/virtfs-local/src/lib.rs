@@ -13,6 +13,7 @@
 
 mod budget;
 mod call;
+pub mod check;
 mod chmod;
 mod contain;
 mod hostfs;

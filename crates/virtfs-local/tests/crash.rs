@@ -4,23 +4,15 @@
 //! The test forks, so it is the only one of its program.
 
 mod common;
+#[path = "common/killed.rs"]
+mod killed;
 
 use std::fs;
 use std::path::Path;
 
 use common::{Export, cx};
-use virtfs_local::{Options, SecurityModel};
-use virtfs_vfs::{FileSystem, Node, SetAttr};
-
-fn options() -> Options {
-    Options {
-        model: SecurityModel::MappedFile,
-        ..Options::default()
-    }
-}
-
-/// Owner, group and mode.
-type Seen = (u32, u32, u32);
+use killed::{by_qemu, by_virtfs, killed_at, options, walk};
+use virtfs_vfs::{FileSystem, SetAttr};
 
 /// A file with two names, and what its metadata says (`None`: there is none).
 struct Case {
@@ -84,98 +76,12 @@ fn prepare(dir: &Path, before: Option<&str>) {
     }
 }
 
-/// As virtfs sees a name.
-fn by_virtfs(dir: &Path, name: &str) -> Seen {
-    let fs = virtfs_local::LocalFs::open(dir, options()).unwrap();
-    let (root, _) = fs.attach(&cx()).unwrap();
-    let node = walk(&fs, &root, name);
-    let attr = fs.stat(&cx(), &node, None, Default::default()).unwrap();
-    (attr.uid, attr.gid, attr.mode)
-}
-
-fn walk(fs: &virtfs_local::LocalFs, root: &Node, name: &str) -> Node {
-    let mut qids = virtfs_vfs::Qids::new();
-    fs.walk(&cx(), root, &[common::name(name)], &mut qids)
-        .unwrap()
-}
-
-/// As QEMU sees a name: `fgets` into 100 bytes, `strncmp` of the key, `atoi` behind the sign.
-fn by_qemu(dir: &Path, name: &str) -> Seen {
-    use std::os::unix::fs::MetadataExt;
-    let host = fs::metadata(dir.join(name)).unwrap();
-    let mut seen = (host.uid(), host.gid(), host.mode());
-    let text = fs::read(dir.join(".virtfs_metadata").join(name)).unwrap_or_default();
-    for line in text
-        .split_inclusive(|b| *b == b'\n')
-        .flat_map(|l| l.chunks(99))
-    {
-        let line = String::from_utf8_lossy(line).into_owned();
-        let value = |key: &str| {
-            let rest = line.strip_prefix(key)?.get(1..)?.trim_start();
-            let end = rest.find(|c: char| !c.is_ascii_digit() && c != '-');
-            Some(rest[..end.unwrap_or(rest.len())].parse().unwrap_or(0))
-        };
-        seen.0 = value("virtfs.uid").unwrap_or(seen.0);
-        seen.1 = value("virtfs.gid").unwrap_or(seen.1);
-        seen.2 = value("virtfs.mode").unwrap_or(seen.2);
-    }
-    seen
-}
-
-fn change(dir: &Path, change: &SetAttr, ready: impl FnOnce()) {
+fn change(dir: &Path, change: &SetAttr, ready: &dyn Fn()) {
     let fs = virtfs_local::LocalFs::open(dir, options()).unwrap();
     let (root, _) = fs.attach(&cx()).unwrap();
     let node = walk(&fs, &root, "one");
     ready();
     fs.set(&cx(), &node, None, change).unwrap();
-}
-
-/// Makes the change in a process that is killed at its nth stop: before and after each system
-/// call. Whether it came that far.
-fn killed_at(stop: usize, dir: &Path, attributes: &SetAttr) -> bool {
-    // SAFETY: the child calls nothing but this crate and ends by `_exit`; no other thread of this
-    // program holds a lock that it needs, for this test is the only one.
-    let child = unsafe { libc::fork() };
-    assert!(child >= 0);
-    if child == 0 {
-        // SAFETY: no pointers are passed.
-        let done = std::panic::catch_unwind(|| unsafe {
-            libc::ptrace(libc::PTRACE_TRACEME, 0, 0, 0);
-            change(dir, attributes, || {
-                libc::raise(libc::SIGSTOP);
-            });
-        });
-        // SAFETY: ends the process, without what is to be done only once.
-        unsafe { libc::_exit(i32::from(done.is_err())) }
-    }
-    let wait = || {
-        let mut status = 0;
-        // SAFETY: the kernel writes one integer.
-        assert_eq!(unsafe { libc::waitpid(child, &raw mut status, 0) }, child);
-        status
-    };
-    // SAFETY: no pointers are passed.
-    let trace = |request, data: libc::c_long| unsafe {
-        assert_eq!(libc::ptrace(request, child, 0_usize, data), 0);
-    };
-    assert!(libc::WIFSTOPPED(wait()), "the child did not get ready");
-    trace(
-        libc::PTRACE_SETOPTIONS,
-        libc::c_long::from(libc::PTRACE_O_TRACESYSGOOD | libc::PTRACE_O_EXITKILL),
-    );
-    for _ in 0..stop {
-        trace(libc::PTRACE_SYSCALL, 0);
-        let status = wait();
-        if libc::WIFEXITED(status) {
-            assert_eq!(libc::WEXITSTATUS(status), 0, "the child failed");
-            return false;
-        }
-        assert_eq!(libc::WSTOPSIG(status), libc::SIGTRAP | 0x80);
-    }
-    // SAFETY: no pointers are passed.
-    assert_eq!(unsafe { libc::kill(child, libc::SIGKILL) }, 0);
-    assert!(libc::WIFSIGNALED(wait()));
-    true
 }
 
 #[test]
@@ -185,14 +91,14 @@ fn a_server_killed_at_any_system_call_leaves_old_or_new_values() {
         prepare(whole.dir.path(), case.before);
         let host = by_qemu(whole.dir.path(), "two");
         let old = by_virtfs(whole.dir.path(), "one");
-        change(whole.dir.path(), &case.change, || {});
+        change(whole.dir.path(), &case.change, &|| {});
         let new = by_virtfs(whole.dir.path(), "one");
         assert_ne!(old, new);
         let mut seen = Vec::new();
         for stop in 0.. {
             let dir = tempfile::tempdir().unwrap();
             prepare(dir.path(), case.before);
-            let killed = killed_at(stop, dir.path(), &case.change);
+            let killed = killed_at(stop, |ready| change(dir.path(), &case.change, ready));
             // A name that shared no metadata before does not do so after.
             let names: &[_] = if case.before.is_some() {
                 &["one", "two"]

@@ -218,3 +218,17 @@ fn nodes_and_files_of_another_file_system_are_refused() {
         .link(&common::cx(), &node, &two.root, common::name("l"));
     assert_eq!(linked, Err(Errno::EXDEV));
 }
+
+#[test]
+fn an_offset_that_no_file_has_is_refused_even_for_no_bytes() {
+    let export = Export::new();
+    let (_, open) = export.create("f");
+    for offset in [1 << 63, u64::MAX] {
+        for data in [&b""[..], b"x"] {
+            assert_eq!(export.write(&open, offset, data), Err(Errno::EINVAL));
+            let read = export.read(&open, offset, data.len());
+            assert_eq!(read, Err(Errno::EINVAL));
+        }
+    }
+    assert_eq!(export.write(&open, 0, b""), Ok(0));
+}

@@ -96,6 +96,23 @@ fn a_change_keeps_what_it_does_not_name() {
 }
 
 #[test]
+fn a_new_mode_without_its_kind_keeps_the_stored_kind() {
+    let export = export();
+    let (device, mode) = (Device::default(), 0o644);
+    let kind = FileKind::Fifo;
+    let what = Make::Node { kind, mode, device };
+    let at = (&export.root, name("p"));
+    export.fs.make(&user(7), at.0, at.1, what, 7).unwrap();
+    let node = export.walk("p");
+    for mode in [0o600, 0o100_600] {
+        export.set(&node, None, chmod(mode)).unwrap();
+        assert_eq!(export.stat(&node).mode, 0o010_600);
+        let stored = metadata(&export, "p").unwrap();
+        assert!(stored.contains("virtfs.mode=4480\n"), "{stored}");
+    }
+}
+
+#[test]
 fn a_list_in_pieces_passes_over_the_servers_names() {
     let export = export();
     for file in 0..20 {
@@ -110,7 +127,9 @@ fn a_list_in_pieces_passes_over_the_servers_names() {
         export
             .fs
             .list(&cx(), &open, cookie, &mut |entry| {
-                assert_eq!((entry.kind, entry.qid.kind), (0, None));
+                let dots = matches!(entry.name, b"." | b"..");
+                let kind = dots.then_some(FileKind::Directory);
+                assert_eq!((entry.kind, entry.qid.kind), (0, kind));
                 if room == 0 {
                     return false;
                 }

@@ -257,6 +257,55 @@ fn metadata_that_changes_while_it_is_read_shows_whole_values() {
 }
 
 #[test]
+fn metadata_that_changes_its_kind_while_it_is_read_leads_nowhere() {
+    let export = Export::below(options());
+    export.fs.prepare_thread();
+    fs::write(export.host("secret"), "virtfs.uid=666\n").unwrap();
+    export.host_write("export/f", "");
+    let server = fs::metadata(export.host("export/f")).unwrap().uid();
+    let node = export.walk("f");
+    let folder = export.host("export/.virtfs_metadata");
+    fs::create_dir(&folder).unwrap();
+    let (one, next) = (folder.join("f"), export.host("next"));
+    let done = std::sync::atomic::AtomicBool::new(false);
+    let ordering = std::sync::atomic::Ordering::Relaxed;
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let fifo = || {
+                let (kind, mode) = (rustix::fs::FileType::Fifo, 0o600.into());
+                rustix::fs::mknodat(rustix::fs::CWD, &next, kind, mode, 0).unwrap();
+            };
+            let put: [&dyn Fn(); 4] = [
+                &|| fs::write(&next, "virtfs.uid=5\n").unwrap(),
+                &|| symlink("../../secret", &next).unwrap(),
+                &fifo,
+                &|| fs::write(&next, vec![b'v'; 1 << 20]).unwrap(),
+            ];
+            for put in put.iter().cycle() {
+                put();
+                fs::rename(&next, &one).unwrap();
+                if done.load(ordering) {
+                    break;
+                }
+            }
+        });
+        for round in 0..1000 {
+            let uid = export.stat(&node).uid;
+            assert!(uid == server || uid == 5, "{uid}");
+            match export.set(&node, None, chmod(0o600 | round & 1)) {
+                Ok(()) | Err(Errno::EIO) => {}
+                Err(error) => panic!("{error:?}"),
+            }
+        }
+        done.store(true, ordering);
+    });
+    assert_eq!(
+        fs::read_to_string(export.host("secret")).unwrap(),
+        "virtfs.uid=666\n"
+    );
+}
+
+#[test]
 fn a_file_that_the_host_moved_shows_nobody_elses_values() {
     let export = export();
     let node = create(&export, &export.root, "f", 7);

@@ -133,3 +133,28 @@ fn a_thread_that_one_of_ours_started_can_set_them_too() {
     let mode = fs::metadata(export.host("d")).unwrap().mode();
     assert_eq!(mode & 0o7777, 0o2755);
 }
+
+#[test]
+fn what_another_server_has_set_is_dropped_once_it_was_seen() {
+    use virtfs_local::{LocalFs, Options, SecurityModel};
+    for model in [SecurityModel::MappedXattr, SecurityModel::MappedFile] {
+        let options = || Options {
+            model,
+            ..Options::default()
+        };
+        let export = Export::with(options());
+        let (node, open) = export.create("f");
+        let other = LocalFs::open(export.dir.path(), options()).unwrap();
+        let (root, _) = other.attach(&common::cx()).unwrap();
+        let (mut qids, names) = (virtfs_vfs::Qids::new(), [common::name("f")]);
+        let theirs = other.walk(&common::cx(), &root, &names, &mut qids).unwrap();
+        let changes = SetAttr {
+            mode: Some(0o6755),
+            ..SetAttr::default()
+        };
+        other.set(&common::cx(), &theirs, None, &changes).unwrap();
+        assert_eq!(export.stat(&node).mode, 0o106_755);
+        export.write(&open, 0, b"x").unwrap();
+        assert_eq!(export.stat(&node).mode, 0o100_755);
+    }
+}

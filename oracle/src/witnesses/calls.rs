@@ -4,7 +4,7 @@ use virtfs_proto::{
     GetattrMask, LockFlags, LockType, LopenFlags, NOFID, Names, SetattrMask, Tattach, Tauth,
     Tclunk, Tgetattr, Timespec, Tlcreate, Tlink, Tlock, Tlopen, Tmkdir, Tmknod, Tread, Treaddir,
     Treadlink, Tremove, Trename, Trenameat, Tsetattr, Tstatfs, Tsymlink, Tunlinkat, Tversion,
-    Twalk, Twrite, Txattrcreate, UnlinkFlags, XattrFlags,
+    Twalk, Twrite, Txattrcreate, Txattrwalk, UnlinkFlags, XattrFlags,
 };
 
 use crate::request::Request;
@@ -178,6 +178,10 @@ pub(super) fn xattr(fid: u32, name: &[u8], size: u64) -> Request {
         size,
         flags,
     })
+}
+
+pub(super) fn xattrwalk(fid: u32, newfid: u32, name: &[u8]) -> Request {
+    Request::new(Txattrwalk { fid, newfid, name })
 }
 
 pub(super) fn getattr(fid: u32) -> Request {

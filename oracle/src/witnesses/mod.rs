@@ -73,6 +73,11 @@ fn names() -> Vec<Vec<Request>> {
             renameat(2, b"x", 2, b".virtfs_metadata"),
         ],
         vec![mknod(0, b"a/b", odd)],
+        vec![
+            symlink(b"s", b"a"),
+            walk(0, 1, &[b"s"]),
+            mknod(1, b"x", odd),
+        ],
         vec![unlinkat(b"..", 1)],
         vec![symlink(b"..", b"")],
     ]
@@ -124,6 +129,7 @@ fn attributes() -> Vec<Vec<Request>> {
             set_at(1, mode | mtime, u64::MAX),
         ],
         vec![walk(0, 1, &[b"p"]), statfs(1)],
+        vec![walk(0, 1, &[b"p"]), lopen(1, LopenFlags::NOACCESS)],
         vec![walk(0, 1, &[b"p"]), lopen(1, LopenFlags::DIRECTORY)],
         vec![walk(0, 1, &[b"a"]), readlink(1)],
     ]
@@ -155,6 +161,14 @@ fn xattrs() -> Vec<Vec<Request>> {
             version(b"9P2000.L"),
         ],
         vec![
+            symlink(b"s", b"a"),
+            walk(0, 1, &[b"s"]),
+            xattrwalk(1, 2, b"user."),
+            xattr(1, b"user.a", 1),
+            write(1, 0, b"x"),
+            clunk(1),
+        ],
+        vec![
             clone,
             file,
             walk(0, 1, &[b"f"]),
@@ -181,6 +195,12 @@ fn listings() -> Vec<Vec<Request>> {
         .concat(),
         [begun(plain), vec![set(0, atime), readdir(1, 60).behind(0)]].concat(),
         begun(plain | LopenFlags::NOATIME),
+        vec![
+            symlink(b"s", b"a"),
+            walk(0, 1, &[]),
+            lopen(1, plain),
+            readdir(1, 4000),
+        ],
     ]
 }
 

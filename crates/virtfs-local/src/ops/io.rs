@@ -27,6 +27,7 @@ pub(crate) fn read(
     let host = &open.node.inode.host;
     let fd = open.fd(cx)?;
     let room = reply.room();
+    place(offset, 0)?; // As the kernel, also for no bytes at all.
     let mut flags = may_hang(host);
     flags.set(IoFlags::NOWAIT, host.nowait());
     while reply.room() > 0 {
@@ -66,6 +67,7 @@ pub(crate) fn write(
     if host.remote {
         cx.about_to_block();
     }
+    place(offset, 0)?; // As the kernel, also for no bytes at all.
     let fd = open.fd(cx)?;
     if open.node.inode.memory.has_privileges() && body.remaining() > 0 {
         let (node, fd) = (&open.node, &Subject::Open(fd.clone()));

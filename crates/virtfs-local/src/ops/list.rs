@@ -127,16 +127,17 @@ impl<'a> Raw<'a> {
             },
             name => dir.tree.listed_path(dir, name, self.ino),
         };
-        // What is another kind to clients cannot be told without a call for each.
-        let kind = if tells_kinds { self.kind } else { 0 };
+        // What a regular file is to clients cannot be told without a call for each.
+        let host = FileKind::from_mode(u32::from(self.kind) << 12);
+        let told = tells_kinds || host != Some(FileKind::Regular);
         DirEntry {
             qid: Qid {
-                kind: FileKind::from_mode(u32::from(kind) << 12),
+                kind: host.filter(|_| told),
                 version: 0,
                 path,
             },
             next: self.next,
-            kind,
+            kind: if tells_kinds { self.kind } else { 0 },
             name: self.name,
         }
     }

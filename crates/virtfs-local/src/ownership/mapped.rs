@@ -62,7 +62,7 @@ impl Values {
 }
 
 /// The inverse of [`Device::to_wire`].
-fn device(rdev: u64) -> Device {
+pub(crate) fn device(rdev: u64) -> Device {
     Device {
         major: ((rdev >> 32 & 0xffff_f000) | (rdev >> 8 & 0xfff)) as u32,
         minor: ((rdev >> 12 & 0xffff_ff00) | (rdev & 0xff)) as u32,

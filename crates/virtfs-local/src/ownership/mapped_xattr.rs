@@ -17,10 +17,10 @@ use crate::inode::look;
 use crate::options::Options;
 use crate::xattrs::Holder;
 
-const UID: &CStr = c"user.virtfs.uid";
-const GID: &CStr = c"user.virtfs.gid";
-const MODE: &CStr = c"user.virtfs.mode";
-const RDEV: &CStr = c"user.virtfs.rdev";
+pub(crate) const UID: &CStr = c"user.virtfs.uid";
+pub(crate) const GID: &CStr = c"user.virtfs.gid";
+pub(crate) const MODE: &CStr = c"user.virtfs.mode";
+pub(crate) const RDEV: &CStr = c"user.virtfs.rdev";
 
 #[derive(Debug)]
 pub(crate) struct MappedXattr {

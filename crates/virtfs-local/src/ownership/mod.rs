@@ -1,9 +1,9 @@
 //! Ownership models: what a client's owners, modes, kinds of files and attributes are on the
 //! host. One file, or folder, each.
 
-mod mapped;
-mod mapped_file;
-mod mapped_xattr;
+pub(crate) mod mapped;
+pub(crate) mod mapped_file;
+pub(crate) mod mapped_xattr;
 mod real;
 mod xattr_rules;
 

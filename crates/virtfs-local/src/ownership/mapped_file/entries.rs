@@ -1,18 +1,19 @@
-//! Metadata that follows entries: made, linked, moved and removed with the files they belong to.
+//! Metadata that follows entries: made, linked and removed with the files they belong to (`rename`
+//! has the moves).
 //!
-//! Two files cannot be moved in one step. Whatever is done first is such that a failure, or the
+//! Two files cannot be changed in one step. Whatever is done first is such that a failure, or the
 //! end of the server, leaves every file with its own values: metadata without a file does no harm,
 //! for whoever makes a file writes its metadata anew.
 
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 
-use rustix::fs::{AtFlags, Dir, OFlags, linkat, renameat, unlinkat};
+use rustix::fs::{AtFlags, Dir, OFlags, linkat, unlinkat};
 use rustix::io;
 use virtfs_vfs::{Cx, Errno, FileKind};
 
-use super::file;
-use super::place::{Place, folder, make_folder, path};
+use super::file::{self, Text};
+use super::place::{Folder, Place, folder, make_folder, path};
 use super::reserved::FOLDER;
 use crate::call::{call, errno, raw};
 use crate::inode::{InodeId, LOOK, look, look_at};
@@ -23,7 +24,8 @@ use crate::restore::open_path;
 use crate::sync::lock;
 use crate::tree::{LocalNode, Tree};
 
-type Host<'a> = &'a mut dyn FnMut() -> Result<(), Errno>;
+/// The host's part of a request.
+pub(super) type Host<'a> = &'a mut dyn FnMut() -> Result<(), Errno>;
 
 /// Stores the values of a file that was just made, whose descriptor is `fd`.
 pub(super) fn store(
@@ -39,7 +41,8 @@ pub(super) fn store(
         Ok(call(cx, || look_at(at.fd, at.name))
             .is_ok_and(|s| InodeId::of(&s) == InodeId::of(&stat)))
     };
-    file::make_fresh(cx, tree, folder.as_fd(), at.name, values, ours)
+    let stored = file::make_fresh(cx, tree, folder.as_fd(), at.name, values, ours);
+    stored.inspect_err(|_| folder.undo(at.fd))
 }
 
 /// Removes the metadata of what was removed.
@@ -72,45 +75,71 @@ pub(super) fn link(
             None => Ok(()),
         };
     }
+    if raw(cx, || look_at(to.fd, to.name)).is_ok() {
+        return host(); // It says why not, and nothing was made for it.
+    }
     let target = make_folder(cx, tree, to.fd)?;
+    let linked = link_with_metadata(cx, place, kept, to, &target, host);
+    linked.inspect_err(|_| target.undo(to.fd))
+}
+
+fn link_with_metadata(
+    cx: &Cx<'_>,
+    place: &Place,
+    kept: Option<Kept>,
+    to: &Spot<'_>,
+    target: &Folder,
+    host: Host<'_>,
+) -> Result<(), Errno> {
+    let tree = &to.dir.tree;
     let source = match place.folder(cx, tree)? {
         Some((folder, name)) => {
             // Both names share what is stored from now on, so there must be a file to share.
-            match file::make(cx, tree, folder.as_fd(), name) {
-                Ok(_) | Err(io::Errno::EXIST) => {}
+            let made = match file::make(cx, tree, folder.as_fd(), name) {
+                Ok(made) => Some(made),
+                Err(io::Errno::EXIST) => None,
                 Err(error) => return Err(errno(error)),
-            }
-            Some((folder, name))
+            };
+            Some((folder, name, made))
         }
         None => None,
     };
     let link_metadata = || match (&source, &kept) {
-        (Some((folder, name)), _) => call(cx, || {
-            linkat(folder, *name, &target, to.name, AtFlags::empty())
+        (Some((folder, name, _)), _) => call(cx, || {
+            linkat(folder, *name, target, to.name, AtFlags::empty())
         }),
         (None, Some(Kept { file: Some(it), .. })) => call(cx, || {
             let (proc, follow) = (&*tree.proc, AtFlags::SYMLINK_FOLLOW);
             let from = ProcFd::name(it.as_fd());
-            linkat(proc, from.as_c_str(), &target, to.name, follow)
+            linkat(proc, from.as_c_str(), target, to.name, follow)
         }),
         (None, _) => Ok(()),
     };
-    match link_metadata() {
-        Err(Errno::EEXIST) => {
-            // That of a file that is there, or of one that is gone.
-            match raw(cx, || look_at(to.fd, to.name)) {
-                Err(io::Errno::NOENT) => {}
-                Err(error) => return Err(errno(error)),
-                Ok(_) => return Err(Errno::EEXIST),
-            }
-            call(cx, || unlinkat(&target, to.name, AtFlags::empty()))?;
-            link_metadata()?;
+    let linked = match link_metadata() {
+        // That of a file that is there, or of one that is gone.
+        Err(Errno::EEXIST) => match raw(cx, || look_at(to.fd, to.name)) {
+            Err(io::Errno::NOENT) => call(cx, || unlinkat(target, to.name, AtFlags::empty()))
+                .and_then(|()| link_metadata()),
+            Err(error) => Err(errno(error)),
+            Ok(_) => Err(Errno::EEXIST),
+        },
+        result => result,
+    };
+    let linked = linked.and_then(|()| {
+        host().inspect_err(|_| {
+            let _ = unlinkat(target, to.name, AtFlags::empty());
+        })
+    });
+    if let (Err(_), Some((folder, name, Some(made)))) = (&linked, &source) {
+        // Unless somebody has stored something by now.
+        if file::hold(cx, made.as_fd()).is_ok_and(|stat| stat.stx_size == 0) {
+            let _ = unlinkat(folder, *name, AtFlags::empty());
         }
-        result => result?,
+        if let Some((dir, _)) = place.path() {
+            folder.undo(dir);
+        }
     }
-    host().inspect_err(|_| {
-        let _ = unlinkat(&target, to.name, AtFlags::empty());
-    })
+    linked
 }
 
 /// `Tunlinkat`, `Tremove`: the file first, so that a failure costs it nothing.
@@ -129,70 +158,15 @@ pub(super) fn remove(
     Ok(())
 }
 
-/// `Trenameat`, `Trename`.
-pub(super) fn rename(
-    cx: &Cx<'_>,
-    from: &Spot<'_>,
-    to: &Spot<'_>,
-    replaced: Option<&LocalNode>,
-    host: Host<'_>,
-) -> Result<(), Errno> {
-    let tree = &from.dir.tree;
-    let Ok(source) = raw(cx, || look_at(from.fd, from.name)) else {
-        return host(); // It says why not.
-    };
-    let is_source = |stat| InodeId::of(&stat) == InodeId::of(&source);
-    if raw(cx, || look_at(to.fd, to.name)).is_ok_and(is_source) {
-        return host(); // Two names of one file: the kernel leaves both.
-    }
-    let source_folder = folder(cx, tree, from.fd)?;
-    let source_folder = source_folder.filter(|folder| look_at(folder.as_fd(), from.name).is_ok());
-    let Some(source_folder) = source_folder else {
-        let keeping = Keeping::of(cx, to, replaced)?;
-        emptying(cx, to, host)?;
-        keeping.done();
-        // What was stored of the file that was replaced is not this one's.
-        if let Some(folder) = folder(cx, tree, to.fd)? {
-            let _ = raw(cx, || unlinkat(&folder, to.name, AtFlags::empty()));
-        }
-        return Ok(());
-    };
-    let target = make_folder(cx, tree, to.fd)?;
-    // Where the new name has no metadata, it gets it before the file, under both names. A failure
-    // is no matter yet.
-    let linked = raw(cx, || {
-        linkat(
-            &source_folder,
-            from.name,
-            &target,
-            to.name,
-            AtFlags::empty(),
-        )
-    });
-    let keeping = match linked {
-        Ok(()) => Keeping::nothing(replaced),
-        Err(_) => Keeping::of(cx, to, replaced)?,
-    };
-    if let Err(error) = emptying(cx, to, host) {
-        if linked.is_ok() {
-            let _ = unlinkat(&target, to.name, AtFlags::empty());
-        }
-        return Err(error);
-    }
-    keeping.done();
-    if linked.is_err() {
-        call(cx, || renameat(&source_folder, from.name, &target, to.name))?;
-    }
-    // Also after a rename of two names of one file, which leaves both.
-    let _ = raw(cx, || unlinkat(&source_folder, from.name, AtFlags::empty()));
-    Ok(())
-}
-
 /// The values of a file that is about to lose a name, kept for those who hold it.
-struct Keeping<'a>(Option<&'a LocalNode>);
+pub(super) struct Keeping<'a>(Option<&'a LocalNode>);
 
 impl<'a> Keeping<'a> {
-    fn of(cx: &Cx<'_>, at: &Spot<'_>, node: Option<&'a LocalNode>) -> Result<Self, Errno> {
+    pub(super) fn of(
+        cx: &Cx<'_>,
+        at: &Spot<'_>,
+        node: Option<&'a LocalNode>,
+    ) -> Result<Self, Errno> {
         let tree = &at.dir.tree;
         let Some(node) = node else {
             return Ok(Self(None));
@@ -208,8 +182,11 @@ impl<'a> Keeping<'a> {
                     ..=1 => None,
                     _ => Some(Arc::new(file::open(cx, tree, found.as_fd())?)),
                 };
-                let values = file::read(cx, tree, found.as_fd())?;
-                Some(Kept { values, file })
+                match file::read(cx, tree, found.as_fd(), node.inode.id.ino())? {
+                    Text::Own(values) => Some(Kept { values, file }),
+                    // What others share is not this one's.
+                    Text::Successor(values) => Some(Kept { values, file: None }),
+                }
             }
         };
         *lock(&node.inode.memory.kept) = kept;
@@ -217,7 +194,7 @@ impl<'a> Keeping<'a> {
     }
 
     /// Of a file that had no values.
-    fn nothing(node: Option<&'a LocalNode>) -> Self {
+    pub(super) fn nothing(node: Option<&'a LocalNode>) -> Self {
         if let Some(node) = node {
             *lock(&node.inode.memory.kept) = None;
         }
@@ -225,7 +202,7 @@ impl<'a> Keeping<'a> {
     }
 
     /// The name is gone.
-    fn done(mut self) {
+    pub(super) fn done(mut self) {
         self.0 = None;
     }
 }
@@ -240,7 +217,7 @@ impl Drop for Keeping<'_> {
 
 /// Does what needs a directory to be empty: once more without its metadata, if that is all there
 /// is in it.
-fn emptying(cx: &Cx<'_>, at: &Spot<'_>, host: Host<'_>) -> Result<(), Errno> {
+pub(super) fn emptying(cx: &Cx<'_>, at: &Spot<'_>, host: Host<'_>) -> Result<(), Errno> {
     match host() {
         Err(Errno::ENOTEMPTY | Errno::EEXIST) if empty(cx, at)? => host(),
         result => result,

@@ -43,19 +43,46 @@ pub(super) fn find(
     Ok(regular.then_some((fd, stat)))
 }
 
-/// Reads a metadata file that was found. One that the server may not read has no values.
-pub(super) fn read(cx: &Cx<'_>, tree: &Tree, found: BorrowedFd<'_>) -> Result<Values, Errno> {
+/// Reads a metadata file that was found, for the file with this inode number. One that the
+/// server may not read has none.
+pub(super) fn read(
+    cx: &Cx<'_>,
+    tree: &Tree,
+    found: BorrowedFd<'_>,
+    of: u64,
+) -> Result<Text, Errno> {
     let reopen = || tree.proc.reopen(found, OFlags::RDONLY | OFlags::NONBLOCK);
     match raw(cx, || tree.with_room(reopen)) {
-        Ok(file) => values(cx, file.as_fd()),
-        Err(io::Errno::ACCESS) => Ok(Values::default()),
+        Ok(file) => text(cx, file.as_fd(), of),
+        Err(io::Errno::ACCESS) => Ok(Text::Own(Values::default())),
         Err(error) => Err(errno(error)),
     }
 }
 
-/// The values in an open metadata file.
-pub(super) fn values(cx: &Cx<'_>, file: BorrowedFd<'_>) -> Result<Values, Errno> {
-    Ok(format::parse(&content(cx, file)?))
+/// What a metadata file says of a file.
+pub(super) enum Text {
+    /// The usual.
+    Own(Values),
+    /// The values are another file's, which this one has replaced in a rename that was not brought
+    /// to its end; these are its own.
+    Successor(Values),
+}
+
+impl Text {
+    pub(super) fn values(self) -> Values {
+        match self {
+            Self::Own(values) | Self::Successor(values) => values,
+        }
+    }
+}
+
+/// Reads an open metadata file, for the file with this inode number.
+pub(super) fn text(cx: &Cx<'_>, file: BorrowedFd<'_>, of: u64) -> Result<Text, Errno> {
+    let text = content(cx, file)?;
+    Ok(match format::parse_successor(&text, of) {
+        Some(values) => Text::Successor(values),
+        None => Text::Own(format::parse(&text)),
+    })
 }
 
 /// Opens a metadata file that was found, to change it.
@@ -106,15 +133,43 @@ pub(super) fn make_fresh(
     written
 }
 
-/// Changes an open metadata file in place; returns the new values. `None` if it has lost its last
-/// name before it could be locked.
+/// What came of a change.
+pub(super) enum Changed {
+    /// These are the values now.
+    To(Values),
+    /// The metadata file lost its last name before it could be locked.
+    Unlinked,
+    /// None: a rename was not brought to its end, and the file gets metadata of its own first.
+    Successor,
+}
+
+/// Changes an open metadata file in place, for the file with this inode number.
 pub(super) fn change(
     cx: &Cx<'_>,
     file: BorrowedFd<'_>,
+    of: u64,
     may_be_unlinked: bool,
     change: impl FnOnce(&mut Values),
-) -> Result<Option<Values>, Errno> {
-    // Let go when the file is closed.
+) -> Result<Changed, Errno> {
+    let stat = hold(cx, file)?;
+    if stat.stx_nlink == 0 && !may_be_unlinked {
+        return Ok(Changed::Unlinked);
+    }
+    let old = match text(cx, file, of)? {
+        Text::Own(values) => values,
+        Text::Successor(_) => return Ok(Changed::Successor),
+    };
+    let mut new = old;
+    change(&mut new);
+    if new != old {
+        write(cx, file, stat.stx_size, &new)?;
+    }
+    Ok(Changed::To(new))
+}
+
+/// Waits until no other server changes an open metadata file, or folder; until it is closed. Gives
+/// its attributes.
+pub(super) fn hold(cx: &Cx<'_>, file: BorrowedFd<'_>) -> Result<Statx, Errno> {
     match raw(cx, || flock(file, FlockOperation::NonBlockingLockExclusive)) {
         Err(io::Errno::WOULDBLOCK) => {
             cx.about_to_block();
@@ -122,17 +177,7 @@ pub(super) fn change(
         }
         result => result.map_err(errno)?,
     }
-    let stat = call(cx, || look(file, LOOK))?;
-    if stat.stx_nlink == 0 && !may_be_unlinked {
-        return Ok(None);
-    }
-    let old = values(cx, file)?;
-    let mut new = old;
-    change(&mut new);
-    if new != old {
-        write(cx, file, stat.stx_size, &new)?;
-    }
-    Ok(Some(new))
+    call(cx, || look(file, LOOK))
 }
 
 /// The beginning of a metadata file, in one call: no more is ever looked at.

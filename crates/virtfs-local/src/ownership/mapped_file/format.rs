@@ -5,32 +5,66 @@ use std::fmt::Write;
 use crate::ownership::mapped::Values;
 
 /// How much of a metadata file is looked at, in bytes. No server writes more than a hundred.
-pub(super) const MAX: usize = 4096;
+pub(crate) const MAX: usize = 4096;
 /// The longest line that QEMU reads at once, in bytes; the rest is the next line.
-const LINE: usize = 99;
+pub(crate) const LINE: usize = 99;
 
-/// Reads a text, whatever it is. A value that is no number counts as missing.
-pub(super) fn parse(text: &[u8]) -> Values {
-    let mut values = Values::default();
-    for line in text
-        .split(|b| *b == b'\n')
+/// Begins the line that tells of a rename: to the file with this inode number belong not the values
+/// of the text but those of the line, for it takes the place of the file that they belong to.
+/// QEMU passes over it.
+pub(crate) const SUCCESSOR: &str = "successor=";
+/// Begins each of the other lines.
+const PREFIX: &str = "virtfs.";
+
+/// The values in a text, whatever it is. A value that is no number counts as missing.
+pub(crate) fn parse(text: &[u8]) -> Values {
+    lines(text).fold(Values::default(), |mut values, line| {
+        take(&mut values, line);
+        values
+    })
+}
+
+/// The values in a text for the file with this inode number, if they are in the line of a rename
+/// that was not brought to its end.
+pub(crate) fn parse_successor(text: &[u8], inode: u64) -> Option<Values> {
+    let line = lines(text).rfind(|line| line.starts_with(SUCCESSOR.as_bytes()))?;
+    let mut words = line.get(SUCCESSOR.len()..)?.split(|b| *b == b' ');
+    let number = str::from_utf8(words.next()?).ok()?;
+    (number.parse() == Ok(inode)).then(|| {
+        words.fold(Values::default(), |mut values, word| {
+            take(&mut values, &[PREFIX.as_bytes(), word].concat());
+            values
+        })
+    })
+}
+
+/// The line of a rename, to be added to a text. At most 98 bytes: no part of it begins what QEMU
+/// takes for a line.
+pub(super) fn successor(inode: u64, values: &Values) -> String {
+    let values = text(values).replace(PREFIX, "").replace('\n', " ");
+    format!("\n{SUCCESSOR}{inode} {}\n", values.trim_end())
+}
+
+/// The lines as QEMU reads them.
+fn lines(text: &[u8]) -> impl DoubleEndedIterator<Item = &[u8]> {
+    text.split(|b| *b == b'\n')
         .flat_map(|line| line.chunks(LINE))
-    {
-        let value = |key: &str| {
-            let rest = line.strip_prefix(key.as_bytes())?.get(1..)?;
-            number(rest)
-        };
-        if let Some(uid) = value("virtfs.uid") {
-            values.uid = Some(uid).filter(|id| *id != u32::MAX);
-        } else if let Some(gid) = value("virtfs.gid") {
-            values.gid = Some(gid).filter(|id| *id != u32::MAX);
-        } else if let Some(mode) = value("virtfs.mode") {
-            values.mode = Some(mode);
-        } else if let Some(rdev) = value("virtfs.rdev") {
-            values.rdev = Some(rdev.into());
-        }
+}
+
+fn take(values: &mut Values, line: &[u8]) {
+    let value = |key: &str| {
+        let rest = line.strip_prefix(key.as_bytes())?.get(1..)?;
+        number(rest)
+    };
+    if let Some(uid) = value("virtfs.uid") {
+        values.uid = Some(uid).filter(|id| *id != u32::MAX);
+    } else if let Some(gid) = value("virtfs.gid") {
+        values.gid = Some(gid).filter(|id| *id != u32::MAX);
+    } else if let Some(mode) = value("virtfs.mode") {
+        values.mode = Some(mode);
+    } else if let Some(rdev) = value("virtfs.rdev") {
+        values.rdev = Some(rdev.into());
     }
-    values
 }
 
 /// A decimal number of 32 bits, signed or not, as far as it goes.
@@ -62,7 +96,7 @@ pub(super) fn text(values: &Values) -> String {
     ] {
         if let Some(value) = value {
             // Writing to a string cannot fail.
-            let _ = writeln!(text, "virtfs.{key}={}", value.cast_signed());
+            let _ = writeln!(text, "{PREFIX}{key}={}", value.cast_signed());
         }
     }
     text
@@ -113,6 +147,35 @@ mod tests {
         }
         // The last of several counts; no octal.
         assert_eq!(parse(b"virtfs.uid=1\nvirtfs.uid=010\n").uid, Some(10));
+    }
+
+    #[test]
+    fn the_line_of_a_rename_counts_for_its_file_alone_and_is_one_line_to_qemu() {
+        let all = Values {
+            uid: Some(1 << 31),
+            gid: Some(1 << 31),
+            mode: Some(1 << 31),
+            rdev: Some(1 << 31),
+        };
+        let line = successor(u64::MAX, &all);
+        assert!(line.trim().len() < LINE, "{line}");
+        let mut text = b"virtfs.uid=1".to_vec();
+        text.extend(line.as_bytes());
+        let uid = Values {
+            uid: Some(1),
+            ..Values::default()
+        };
+        assert_eq!(parse(&text), uid);
+        assert_eq!(parse_successor(&text, u64::MAX), Some(all));
+        assert_eq!(parse_successor(&text, 5), None);
+        // The last one counts.
+        text.extend(successor(5, &Values::default()).as_bytes());
+        assert_eq!(parse_successor(&text, u64::MAX), None);
+        assert_eq!(parse_successor(&text, 5), Some(Values::default()));
+        assert_eq!(parse(&text), uid);
+        for text in ["", "successor=", "successor=x uid=1", "successor=5uid=1"] {
+            assert_eq!(parse_successor(text.as_bytes(), 5), None, "{text}");
+        }
     }
 
     #[test]

@@ -4,25 +4,29 @@
 
 mod entries;
 mod file;
-mod format;
+pub(crate) mod format;
 mod place;
-mod reserved;
+mod rename;
+pub(crate) mod reserved;
+mod successor;
 
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use rustix::fs::{Statx, StatxFlags};
 use rustix::io;
 use virtfs_vfs::{Cx, Errno, FileKind};
 
+use self::file::{Changed, Text};
 use self::place::Place;
+use self::successor::settle;
 use super::mapped::{Extent, Kept, Mapping, Memory, Stamp, Values, without_setid};
 use super::{Acls, Change, File, Met, New, Owned, Ownership, Spot, XattrRules, chown};
 use crate::call::{call, errno};
 use crate::inode::LOOK;
 use crate::options::Options;
 use crate::sync::lock;
-use crate::tree::LocalNode;
+use crate::tree::{LocalNode, Tree};
 
 /// How often a metadata file may vanish while it is being opened.
 const TRIES: usize = 16;
@@ -34,6 +38,7 @@ pub(crate) struct MappedFile {
     /// A file and its metadata are two files: whoever moves both holds this, and whoever needs to
     /// see both shares it. Not on file systems where a call may never come back.
     moving: RwLock<()>,
+    readonly: bool,
 }
 
 impl MappedFile {
@@ -47,6 +52,7 @@ impl MappedFile {
                 keeps_privileged: true,
             },
             moving: RwLock::default(),
+            readonly: options.readonly,
         }
     }
 
@@ -91,7 +97,8 @@ impl MappedFile {
             return match kept {
                 Some(Kept { file: Some(it), .. }) => {
                     let _changing = memory.changing();
-                    file::values(cx, it.as_fd())
+                    let text = file::text(cx, it.as_fd(), inode.id.ino())?;
+                    Ok(text.values())
                 }
                 Some(Kept { values, .. }) => Ok(values),
                 None => Ok(Values::default()),
@@ -107,7 +114,7 @@ impl MappedFile {
         }
         let values = {
             let _changing = memory.changing();
-            file::read(cx, tree, found.as_fd())?
+            file::read(cx, tree, found.as_fd(), inode.id.ino())?.values()
         };
         memory.saw(inode.host_kind, &values, changes, stamp);
         Ok(values)
@@ -157,8 +164,16 @@ impl MappedFile {
                     }
                 }
             };
-            if let Some(values) = file::change(cx, metadata.as_fd(), false, change)? {
-                return Ok(values);
+            let inode = file.node.inode.id.ino();
+            match file::change(cx, metadata.as_fd(), inode, false, change)? {
+                Changed::To(values) => return Ok(values),
+                Changed::Unlinked => {}
+                Changed::Successor => {
+                    let Some((folder, name)) = place.folder(cx, tree)? else {
+                        return Err(Errno::ESTALE);
+                    };
+                    settle(cx, tree, folder.as_fd(), name, inode)?;
+                }
             }
         }
         // Something is there, and it is no file to write values in.
@@ -177,7 +192,10 @@ impl MappedFile {
             Some(Kept { file: Some(it), .. }) => {
                 // A description of its own, with which the lock goes.
                 let open = file::open(cx, &file.node.tree, it.as_fd())?;
-                file::change(cx, open.as_fd(), true, change)?.ok_or(Errno::ESTALE)
+                match file::change(cx, open.as_fd(), file.node.inode.id.ino(), true, change)? {
+                    Changed::To(values) => Ok(values),
+                    Changed::Unlinked | Changed::Successor => Err(Errno::ESTALE),
+                }
             }
             Some(Kept { values, .. }) => {
                 change(values);
@@ -191,6 +209,16 @@ impl MappedFile {
             }
             // The host has moved it, and its metadata is wherever that may be.
             None => Err(Errno::ESTALE),
+        }
+    }
+
+    /// Brings a rename to its end of which a file has just been seen, before the file gets more
+    /// names. If that is not possible now, it is when its metadata are changed.
+    fn settle_at(&self, cx: &Cx<'_>, tree: &Tree, dir: BorrowedFd<'_>, name: &[u8], inode: u64) {
+        if !self.readonly
+            && let Ok(Some(folder)) = place::folder(cx, tree, dir)
+        {
+            let _ = settle(cx, tree, folder.as_fd(), name, inode);
         }
     }
 
@@ -255,10 +283,16 @@ impl Ownership for MappedFile {
         let dir_fd = dir.fd(cx)?;
         let found = file::find(cx, met.tree, dir_fd.as_fd(), &place::path(name))?;
         let (values, stamp) = match found {
-            Some((found, stat)) => (
-                file::read(cx, met.tree, found.as_fd())?,
-                Stamp::of(&stat).filter(|_| !met.remote),
-            ),
+            Some((found, stat)) => {
+                let inode = met.stat.stx_ino;
+                match file::read(cx, met.tree, found.as_fd(), inode)? {
+                    Text::Own(values) => (values, Stamp::of(&stat).filter(|_| !met.remote)),
+                    Text::Successor(values) => {
+                        self.settle_at(cx, met.tree, dir_fd.as_fd(), name, inode);
+                        (values, None)
+                    }
+                }
+            }
             None => (Values::default(), None),
         };
         let memory = Memory::new(host, &values, self.xattrs.keeps_capabilities());
@@ -325,7 +359,7 @@ impl Ownership for MappedFile {
         host: &mut dyn FnMut() -> Result<(), Errno>,
     ) -> Result<(), Errno> {
         let _hold = self.hold(from.dir);
-        entries::rename(cx, from, to, replaced, host)
+        rename::rename(cx, from, to, replaced, host)
     }
 
     fn remove(

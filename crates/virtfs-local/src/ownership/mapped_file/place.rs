@@ -3,7 +3,7 @@
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
-use rustix::fs::{Mode, OFlags, Statx, StatxFlags, mkdirat, openat};
+use rustix::fs::{AtFlags, Mode, OFlags, Statx, StatxFlags, mkdirat, openat, unlinkat};
 use rustix::io;
 use virtfs_vfs::{Cx, Errno};
 
@@ -63,12 +63,13 @@ impl Place {
         &self,
         cx: &Cx<'_>,
         tree: &Tree,
-    ) -> Result<Option<(OwnedFd, &[u8])>, Errno> {
+    ) -> Result<Option<(Folder, &[u8])>, Errno> {
         Ok(match self {
             Self::Root(dir) => {
                 let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
                 let open = || openat(dir, c".", flags, Mode::empty());
-                Some((raw(cx, || tree.with_room(open)).map_err(errno)?, ROOT))
+                let fd = raw(cx, || tree.with_room(open)).map_err(errno)?;
+                Some((Folder { fd, fresh: false }, ROOT))
             }
             Self::Entry(dir, name) => Some((make_folder(cx, tree, dir.as_fd())?, &**name)),
             Self::Lost => None,
@@ -96,14 +97,38 @@ pub(super) fn folder(
     }
 }
 
+/// The folder of a directory.
+pub(super) struct Folder {
+    fd: OwnedFd,
+    /// Whether we have just made it.
+    fresh: bool,
+}
+
+impl Folder {
+    /// Removes it again, if it was made for what has failed. `dir` is the directory.
+    pub(super) fn undo(&self, dir: BorrowedFd<'_>) {
+        if self.fresh {
+            let _ = unlinkat(dir, FOLDER, AtFlags::REMOVEDIR);
+        }
+    }
+}
+
+impl AsFd for Folder {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
 /// The folder of a directory, made if need be. `EIO` if something else is in its place.
-pub(super) fn make_folder(cx: &Cx<'_>, tree: &Tree, dir: BorrowedFd<'_>) -> Result<OwnedFd, Errno> {
-    if let Some(folder) = folder(cx, tree, dir)? {
-        return Ok(folder);
-    }
-    match call(cx, || mkdirat(dir, FOLDER, Mode::from_raw_mode(0o700))) {
-        Ok(()) | Err(Errno::EEXIST) => {}
-        Err(error) => return Err(error),
-    }
-    folder(cx, tree, dir)?.ok_or(Errno::EIO)
+pub(super) fn make_folder(cx: &Cx<'_>, tree: &Tree, dir: BorrowedFd<'_>) -> Result<Folder, Errno> {
+    let fresh = match folder(cx, tree, dir)? {
+        Some(fd) => return Ok(Folder { fd, fresh: false }),
+        None => match call(cx, || mkdirat(dir, FOLDER, Mode::from_raw_mode(0o700))) {
+            Ok(()) => true,
+            Err(Errno::EEXIST) => false,
+            Err(error) => return Err(error),
+        },
+    };
+    let fd = folder(cx, tree, dir)?.ok_or(Errno::EIO)?;
+    Ok(Folder { fd, fresh })
 }

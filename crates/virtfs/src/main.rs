@@ -4,6 +4,7 @@
 //! what it means (its `config`), and does it. [`client`] has those that talk to a server.
 #![deny(unsafe_code)]
 
+mod check;
 mod cli;
 mod client;
 mod failure;
@@ -14,13 +15,12 @@ mod sys;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
 use crate::cli::{Cli, Command};
 
 fn main() -> ExitCode {
-    let done = match Cli::parse().command {
+    let done = match Cli::read().command {
         Command::Serve(args) => serve::run(args),
+        Command::Check(args) => check::run(args),
         Command::Mount(args) => client::mount(args),
         Command::Ls(args) => client::ls(args),
         Command::Cat(args) => client::cat(args),

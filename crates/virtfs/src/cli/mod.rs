@@ -1,10 +1,14 @@
 //! What can be typed: the flags, their help, and the syntax of their values.
 
 mod address;
+mod check;
 pub(crate) mod client;
 mod ownership;
+mod qemu;
 mod serve;
 mod values;
+
+use std::ffi::OsString;
 
 use clap::{Parser, Subcommand};
 
@@ -14,7 +18,9 @@ use self::client::{
 };
 
 pub(crate) use self::address::Address;
+pub(crate) use self::check::{CheckArgs, MappedModel};
 pub(crate) use self::ownership::{Devices, Model, OwnershipArgs, SquashWho, XattrSet};
+pub(crate) use self::qemu::{DeviceLine, FsdevSpec, QemuArgs, SECURITY_MODELS};
 pub(crate) use self::serve::ServeArgs;
 pub(crate) use self::values::{DeviceSpec, SandboxMode};
 
@@ -26,6 +32,27 @@ pub(crate) use self::values::{DeviceSpec, SandboxMode};
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
+}
+
+impl Cli {
+    /// What was typed.
+    pub(crate) fn read() -> Self {
+        Self::parse_from(as_meant(std::env::args_os()))
+    }
+}
+
+/// QEMU's flags of `serve` may have one dash, as its users write them.
+fn as_meant(words: impl Iterator<Item = OsString>) -> impl Iterator<Item = OsString> {
+    let mut serves = false;
+    words.enumerate().map(move |(at, word)| {
+        serves |= at == 1 && word == "serve";
+        match word.to_str() {
+            Some("-fsdev") if serves => "--fsdev".into(),
+            Some("-device") if serves => "--device".into(),
+            Some("-virtfs") if serves => "--virtfs".into(),
+            _ => word,
+        }
+    })
 }
 
 const AFTER_HELP: &str = "\
@@ -42,6 +69,7 @@ lists it, from any host that reaches the address.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Serve(ServeArgs),
+    Check(CheckArgs),
     Mount(MountArgs),
     Ls(LsArgs),
     Cat(CatArgs),
@@ -59,6 +87,20 @@ pub(crate) enum Command {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn flags_of_qemu_may_have_one_dash() {
+        let meant = |typed: &[&str]| -> Vec<OsString> {
+            as_meant(typed.iter().map(OsString::from)).collect()
+        };
+        let typed = ["virtfs", "serve", "-virtfs", "local", "-x"];
+        assert_eq!(
+            meant(&typed),
+            ["virtfs", "serve", "--virtfs", "local", "-x"]
+        );
+        let typed = ["virtfs", "rm", "ADDRESS", "-device"];
+        assert_eq!(meant(&typed), typed);
+    }
 
     #[test]
     fn the_definition_of_the_flags_is_sound() {

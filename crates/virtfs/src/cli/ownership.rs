@@ -1,10 +1,10 @@
 //! The flags of `virtfs serve` about owners, modes and attributes.
 
 use clap::{Args, ValueEnum};
-use virtfs_local::{IdMap, Owner};
+use virtfs_local::{IdMap, IdMapError, Owner};
 
 /// Owners, modes and attributes.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Owners, modes and attributes")]
 pub(crate) struct OwnershipArgs {
     /// Who owns, on the host, what clients create.
@@ -31,14 +31,15 @@ pub(crate) struct OwnershipArgs {
 
     /// Under passthrough and none: which users of clients are which users of the host.
     ///
-    /// Ranges of numbers, as in 0:100000:65536. A user of the host without a counterpart shows as
-    /// 65534; one of the client's without one can neither own nor make anything.
-    #[arg(long, value_name = "GUEST:HOST:COUNT,...")]
-    pub(crate) uid_map: Option<IdMap>,
+    /// Ranges of numbers, as in 0:100000:65536. May be given several times: all ranges count. A
+    /// user of the host without a counterpart shows as 65534; one of the client's without one can
+    /// neither own nor make anything.
+    #[arg(long, value_name = "GUEST:HOST:COUNT,...", value_parser = id_ranges)]
+    pub(crate) uid_map: Vec<String>,
 
     /// The same for groups.
-    #[arg(long, value_name = "GUEST:HOST:COUNT,...")]
-    pub(crate) gid_map: Option<IdMap>,
+    #[arg(long, value_name = "GUEST:HOST:COUNT,...", value_parser = id_ranges)]
+    pub(crate) gid_map: Vec<String>,
 
     /// Under passthrough and none: whose files become those of --squash-to.
     #[arg(long, value_name = "WHO", default_value = "none", requires_ifs = [("root", "squash_to"), ("all", "squash_to")])]
@@ -52,9 +53,9 @@ pub(crate) struct OwnershipArgs {
     #[arg(long, value_name = "WHICH", default_value = "user")]
     pub(crate) xattr: XattrSet,
 
-    /// What becomes of file systems that are mounted below a served directory.
-    #[arg(long, value_name = "HOW", default_value = "remap")]
-    pub(crate) multidevs: Devices,
+    /// What becomes of file systems that are mounted below a served directory (default remap).
+    #[arg(long, value_name = "HOW")]
+    pub(crate) multidevs: Option<Devices>,
 }
 
 /// Who owns what clients create.
@@ -71,6 +72,13 @@ pub(crate) enum Model {
     /// The same, kept in folders called .virtfs_metadata: for file systems without extended
     /// attributes
     MappedFile,
+}
+
+impl Model {
+    /// Whether owners and modes are kept beside the host's own.
+    pub(crate) fn is_mapped(self) -> bool {
+        matches!(self, Self::MappedXattr | Self::MappedFile)
+    }
 }
 
 /// Whose files become somebody else's.
@@ -107,11 +115,16 @@ pub(crate) enum Devices {
 }
 
 /// Reads permission bits as people write them: in octal.
-fn permission_bits(text: &str) -> Result<u32, String> {
+pub(super) fn permission_bits(text: &str) -> Result<u32, String> {
     u32::from_str_radix(text, 8)
         .ok()
         .filter(|mode| *mode <= 0o777)
         .ok_or_else(|| "permission bits are written in octal, from 0 to 777".into())
+}
+
+/// Checks `GUEST:HOST:COUNT,...`; what is given several times is a map only together.
+fn id_ranges(text: &str) -> Result<String, IdMapError> {
+    text.parse::<IdMap>().map(|_| text.to_owned())
 }
 
 /// Reads `UID:GID`.

@@ -7,7 +7,7 @@ use clap::Args;
 use clap::builder::{OsStringValueParser, TypedValueParser};
 
 use super::values::{DeviceSpec, ExportSpec, LogLevel, SandboxMode, msize};
-use super::{Address, OwnershipArgs};
+use super::{Address, OwnershipArgs, QemuArgs};
 
 /// Serve directories to virtual machines and to any 9P client, such as the Linux kernel.
 ///
@@ -121,6 +121,9 @@ pub(crate) struct ServeArgs {
 
     #[command(flatten)]
     pub(crate) ownership: OwnershipArgs,
+
+    #[command(flatten)]
+    pub(crate) qemu: QemuArgs,
 }
 
 const DEVICES: &str = "Virtual machines";
@@ -144,6 +147,10 @@ Examples:
     virtfs serve --shared-dir ./tree --export src=/usr/src,ro --export tmp=/var/tmp \\
         --listen unix:/run/tree.sock
     mount -t 9p -o trans=unix,version=9p2000.L,msize=1048576,aname=src /run/tree.sock /mnt
+
+  What QEMU itself serves with -virtfs (or -fsdev and -device), by a server of its own:
+    virtfs serve --socket-path /run/vm.sock \\
+        --virtfs local,path=./tree,mount_tag=tree,security_model=mapped-xattr
 
 Exit status: 0 after a signal or when the only client hung up, 1 on failure (with --once also if
 the VMM broke the protocol), 2 if the command line makes no sense, 128 + n when a second signal n

@@ -20,7 +20,7 @@ mod pool;
 mod put;
 mod report;
 mod rm;
-mod shown;
+pub(crate) mod shown;
 mod stat;
 mod sweep;
 mod time;

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt::Write;
 
 /// A name for a terminal: what is not plain text is shown as `\x1b`, and `\` as `\\`.
-pub(super) fn escaped(name: &[u8]) -> Cow<'_, str> {
+pub(crate) fn escaped(name: &[u8]) -> Cow<'_, str> {
     if let Ok(text) = std::str::from_utf8(name)
         && text.chars().all(is_plain)
     {

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use tracing::level_filters::LevelFilter;
 
 use super::ownership::Ownership;
+use super::tagged::TaggedShares;
 use super::vmm::DeviceConfig;
 use crate::cli::{Address, SandboxMode, ServeArgs};
 use crate::failure::Failure;
@@ -23,7 +24,6 @@ pub(super) struct Config {
     pub(super) once: bool,
     /// Who may connect to the Unix sockets beside this user.
     pub(super) socket_group: Option<String>,
-    pub(super) ownership: Ownership,
     pub(super) msize: u32,
     pub(super) log_level: LevelFilter,
     pub(super) allow_foreign_tcp: bool,
@@ -38,6 +38,9 @@ pub(super) struct ExportConfig {
     pub(super) name: Option<String>,
     pub(super) dir: PathBuf,
     pub(super) readonly: bool,
+    pub(super) ownership: Ownership,
+    /// The id of the `--fsdev` that it is.
+    pub(super) fsdev: Option<String>,
 }
 
 const NOTHING_TO_SERVE: &str = "\
@@ -54,21 +57,12 @@ nowhere to listen: say where clients connect, for example
 impl Config {
     /// What the arguments mean, for root or for another user.
     pub(super) fn new(args: ServeArgs, is_root: bool) -> Result<Self, Failure> {
-        let shared = args.shared_dir.clone().map(|dir| ExportConfig {
-            name: None,
-            dir,
-            readonly: args.readonly,
-        });
-        let named = args.export.iter().map(|spec| ExportConfig {
-            name: Some(spec.name.clone()),
-            dir: spec.dir.clone(),
-            readonly: args.readonly || spec.readonly,
-        });
-        let exports: Vec<_> = shared.into_iter().chain(named).collect();
+        let mut exports = Self::native_exports(&args, is_root)?;
+        let tags = TaggedShares::add(&args, is_root, &mut exports)?;
         if exports.is_empty() {
             return Err(Failure::usage(NOTHING_TO_SERVE));
         }
-        let devices = DeviceConfig::all(&args, &exports)?;
+        let devices = DeviceConfig::all(&args, &exports, &tags)?;
         if args.listen.is_empty() && devices.is_empty() {
             return Err(Failure::usage(NOWHERE_TO_LISTEN));
         }
@@ -102,13 +96,34 @@ impl Config {
             devices,
             once: args.once,
             socket_group: args.socket_group,
-            ownership: Ownership::new(args.ownership, is_root)?,
             msize: args.msize,
             log_level: args.log_level.into(),
             allow_foreign_tcp: args.unauthenticated_tcp,
             sandbox: args.sandbox,
             rlimit_nofile: args.rlimit_nofile,
         })
+    }
+
+    fn native_exports(args: &ServeArgs, is_root: bool) -> Result<Vec<ExportConfig>, Failure> {
+        if args.shared_dir.is_none() && args.export.is_empty() {
+            return Ok(Vec::new());
+        }
+        let ownership = Ownership::new(args.ownership.clone(), is_root)?;
+        let shared = args.shared_dir.iter().map(|dir| ExportConfig {
+            name: None,
+            dir: dir.clone(),
+            readonly: args.readonly,
+            ownership: ownership.clone(),
+            fsdev: None,
+        });
+        let named = args.export.iter().map(|spec| ExportConfig {
+            name: Some(spec.name.clone()),
+            dir: spec.dir.clone(),
+            readonly: args.readonly || spec.readonly,
+            ownership: ownership.clone(),
+            fsdev: None,
+        });
+        Ok(shared.chain(named).collect())
     }
 }
 
@@ -130,7 +145,7 @@ mod tests {
     #[test]
     fn root_passes_users_through_and_others_do_not() {
         let flags = "--shared-dir /srv --listen stdio";
-        let model = |flags: &str, root| config(flags, root).unwrap().ownership.model;
+        let model = |flags: &str, root| config(flags, root).unwrap().exports[0].ownership.model;
         assert_eq!(model(flags, true), SecurityModel::Passthrough);
         assert_eq!(model(flags, false), SecurityModel::None);
         let chosen = format!("{flags} --security_model none");

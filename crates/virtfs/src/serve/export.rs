@@ -9,6 +9,7 @@ use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::io::Errno;
 
 use super::config::ExportConfig;
+use super::ownership::Ownership;
 use crate::failure::{Failure, reason};
 
 /// A directory that was found.
@@ -20,6 +21,7 @@ pub(super) struct OpenExport {
     pub(super) aname: Option<String>,
     pub(super) dir: OwnedFd,
     pub(super) readonly: bool,
+    pub(super) ownership: Ownership,
 }
 
 /// Opens all directories. The first is what clients reach who name none.
@@ -33,7 +35,10 @@ pub(super) fn open_all(exports: &[ExportConfig]) -> Result<Vec<OpenExport>, Fail
 
 fn open(export: &ExportConfig, first: bool) -> Result<OpenExport, Failure> {
     let path = export.dir.as_path();
-    let dir = readable(path).map_err(|errno| refusal(path, errno))?;
+    let dir = readable(path).map_err(|errno| match &export.fsdev {
+        Some(id) => refusal_of_fsdev(id, path, errno),
+        None => refusal(path, errno),
+    })?;
     let name = match &export.name {
         Some(name) => name.clone().into_bytes(),
         // Without a name it can still be asked for by its path.
@@ -48,6 +53,7 @@ fn open(export: &ExportConfig, first: bool) -> Result<OpenExport, Failure> {
         aname: export.name.clone().filter(|_| !first),
         dir,
         readonly: export.readonly,
+        ownership: export.ownership.clone(),
     })
 }
 
@@ -70,4 +76,12 @@ fn refusal(path: &Path, errno: Errno) -> Failure {
         ),
         errno => format!("cannot serve {path}: {}", reason(&io::Error::from(errno))),
     })
+}
+
+/// In QEMU's words, which management software may look for.
+fn refusal_of_fsdev(id: &str, path: &Path, errno: Errno) -> Failure {
+    let (path, why) = (path.display(), reason(&io::Error::from(errno)));
+    Failure::new(format!(
+        "cannot initialize fsdev '{id}': failed to open '{path}': {why}"
+    ))
 }

@@ -18,6 +18,9 @@ mod listen;
 mod ownership;
 mod plan;
 mod sandbox;
+mod standing;
+mod tagged;
+mod unprivileged;
 mod vmm;
 
 use std::io::{self, Write};
@@ -35,6 +38,7 @@ use self::export::OpenExport;
 use self::keeper::Keeper;
 use self::listen::{Kind, Source};
 use self::plan::Plan;
+use self::standing::Standing;
 use self::vmm::{Device, Devices, Watched};
 use crate::cli::{Address, ServeArgs};
 use crate::failure::{Doing, Failure};
@@ -61,10 +65,13 @@ pub(crate) fn run(args: ServeArgs) -> Result<(), Failure> {
     // Its drop, at the end of this function, removes the sockets.
     let _keeper = Keeper::start(bound.socket_files)?;
 
-    let landlock = sandbox::enter(config.sandbox, &config.ownership, &exports)?;
+    // The sandbox hides what it looks at.
+    let standing = Standing::look().doing(|| "the user's privileges cannot be seen")?;
+    let landlock = sandbox::enter(config.sandbox, &exports)?;
     let plan = |exports| Plan::new(&config, Shares::of(limit, exports), landlock);
     let all = plan(exports.len());
-    info!("{}", all.describe());
+    info!("{}", all.describe(&exports));
+    unprivileged::tell(&standing, exports.iter().map(|export| &export.ownership));
     let devices = Device::all(&config, &bound.devices, &exports, plan);
     let processes = Devices::start(&devices)?;
     let announcement = Announcement::new(&config, &bound.sources, &devices, &exports);

@@ -1,19 +1,19 @@
 //! What was typed about owners, modes and attributes, and what it means.
 
 use tracing::warn;
-use virtfs_local::{IdMap, Multidevs, Options, Owner, SecurityModel, Squash, Xattrs};
+use virtfs_local::{IdMap, IdMapError, Multidevs, Options, Owner, SecurityModel, Squash, Xattrs};
 
 use crate::cli::{Devices, Model, OwnershipArgs, SquashWho, XattrSet};
 use crate::failure::Failure;
 
-/// Owners, modes and attributes of all exports.
+/// Owners, modes and attributes of an export.
 #[derive(Clone, Debug)]
 pub(super) struct Ownership {
     pub(super) model: SecurityModel,
     pub(super) xattr: Xattrs,
     modes: [Option<u32>; 2],
     default_owner: Option<Owner>,
-    maps: [Option<IdMap>; 2],
+    maps: [IdMap; 2],
     squash: Squash,
     multidevs: Multidevs,
 }
@@ -32,8 +32,8 @@ impl Ownership {
             ("--fmode", args.fmode.is_some(), true),
             ("--dmode", args.dmode.is_some(), true),
             ("--default-owner", args.default_owner.is_some(), true),
-            ("--uid-map", args.uid_map.is_some(), false),
-            ("--gid-map", args.gid_map.is_some(), false),
+            ("--uid-map", !args.uid_map.is_empty(), false),
+            ("--gid-map", !args.gid_map.is_empty(), false),
             ("--squash", squashes, false),
         ];
         let misplaced =
@@ -70,12 +70,15 @@ impl Ownership {
             },
             modes: [args.fmode, args.dmode],
             default_owner: args.default_owner,
-            maps: [args.uid_map, args.gid_map],
+            maps: [
+                id_map("--uid-map", &args.uid_map)?,
+                id_map("--gid-map", &args.gid_map)?,
+            ],
             squash,
             multidevs: match args.multidevs {
-                Devices::Remap => Multidevs::Remap,
-                Devices::Forbid => Multidevs::Forbid,
-                Devices::Warn => Multidevs::Warn,
+                None | Some(Devices::Remap) => Multidevs::Remap,
+                Some(Devices::Forbid) => Multidevs::Forbid,
+                Some(Devices::Warn) => Multidevs::Warn,
             },
         })
     }
@@ -90,8 +93,8 @@ impl Ownership {
             fmode: fmode.unwrap_or(options.fmode),
             dmode: dmode.unwrap_or(options.dmode),
             default_owner: self.default_owner,
-            uid_map: uid_map.unwrap_or_default(),
-            gid_map: gid_map.unwrap_or_default(),
+            uid_map,
+            gid_map,
             squash: self.squash,
             multidevs: self.multidevs,
             on_other_device: Some(warn_of_devices),
@@ -99,6 +102,52 @@ impl Ownership {
             ..options
         }
     }
+}
+
+#[cfg(test)]
+impl Default for Ownership {
+    fn default() -> Self {
+        Self {
+            model: SecurityModel::Passthrough,
+            xattr: Xattrs::User,
+            modes: [None; 2],
+            default_owner: None,
+            maps: [IdMap::default(), IdMap::default()],
+            squash: Squash::None,
+            multidevs: Multidevs::Remap,
+        }
+    }
+}
+
+/// One map of all that was typed.
+fn id_map(flag: &str, typed: &[String]) -> Result<IdMap, Failure> {
+    if typed.is_empty() {
+        return Ok(IdMap::default());
+    }
+    let all = typed.join(",");
+    all.parse().map_err(|error| {
+        let ranges: Vec<&str> = all.split(',').collect();
+        let which = match error {
+            IdMapError::Overlap => overlapping(&ranges),
+            _ => None,
+        };
+        Failure::usage(match which {
+            Some((one, other)) => format!("{flag}: {error}: {one} and {other}"),
+            None => format!("{flag}: {error}"),
+        })
+    })
+}
+
+fn overlapping<'t>(ranges: &[&'t str]) -> Option<(&'t str, &'t str)> {
+    let mut left = ranges;
+    while let [one, rest @ ..] = left {
+        let clashes = |other: &&&str| format!("{one},{other}").parse::<IdMap>().is_err();
+        if let Some(other) = rest.iter().find(clashes) {
+            return Some((*one, *other));
+        }
+        left = rest;
+    }
+    None
 }
 
 fn warn_of_devices() {

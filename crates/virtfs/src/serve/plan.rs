@@ -1,5 +1,6 @@
 //! How servers are built: in the first process for byte streams, and in the process of each VMM.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use virtfs_local::{Containment, LocalFs, Options};
@@ -9,13 +10,11 @@ use super::config::Config;
 use super::descriptors::Shares;
 use super::export::OpenExport;
 use super::interrupter::SignalInterrupter;
-use super::ownership::Ownership;
 use crate::failure::{Doing, Failure};
 
 /// What all servers of the program have in common.
 #[derive(Clone, Debug)]
 pub(super) struct Plan {
-    ownership: Ownership,
     msize: u32,
     shares: Shares,
     landlock: bool,
@@ -25,7 +24,6 @@ impl Plan {
     /// For a process that shares its descriptors like this, and is shut in by Landlock or not.
     pub(super) fn new(config: &Config, shares: Shares, landlock: bool) -> Self {
         Self {
-            ownership: config.ownership.clone(),
             msize: config.msize,
             shares,
             landlock,
@@ -37,12 +35,15 @@ impl Plan {
         self.landlock
     }
 
-    /// What users should know.
-    pub(super) fn describe(&self) -> String {
-        let model = self.ownership.model.name();
+    /// What users should know of a server of these exports.
+    pub(super) fn describe(&self, exports: &[OpenExport]) -> String {
+        let mut models: Vec<_> = exports.iter().map(|e| e.ownership.model.name()).collect();
+        let mut seen = HashSet::new();
+        models.retain(|model| seen.insert(*model));
+        let models = models.join(" and ");
         let sessions = self.shares.sessions;
         format!(
-            "security model {model}; {sessions} sessions, msize {} at most",
+            "security model {models}; {sessions} sessions, msize {} at most",
             self.msize
         )
     }
@@ -67,7 +68,7 @@ impl Plan {
                 },
                 max_nodes_open: self.shares.nodes,
                 max_files_open: self.shares.files,
-                ..self.ownership.options()
+                ..export.ownership.options()
             };
             let name = String::from_utf8_lossy(&export.name).into_owned();
             let fs = LocalFs::new(export.dir, options).doing(|| format!("cannot serve {name}"))?;

@@ -80,6 +80,7 @@ fn help_and_version_go_to_standard_output() {
         (&["--version"][..], "virtfs "),
         (&["--help"], "virtfs serve --help"),
         (&["serve", "--help"], "Examples:"),
+        (&["serve", "--help"], "QEMU's own spelling:"),
     ] {
         let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_virtfs"));
         let mut program = Running::start(command.args(flags));

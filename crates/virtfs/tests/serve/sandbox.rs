@@ -1,13 +1,13 @@
 //! Privileges dropped, the export not left, and all work done inside it.
 
-use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
-use std::os::unix::process::CommandExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::Path;
 
 use rustix::process::Pid;
 use virtfs_tests::Raw;
 use virtfs_tests::errno::{ENOENT, ESTALE};
 
+use crate::ordinary::Ordinary;
 use crate::running::{Running, serve, unix, unix_client};
 
 /// CAP_CHOWN, DAC_OVERRIDE, DAC_READ_SEARCH, FOWNER, FSETID and MKNOD.
@@ -151,42 +151,17 @@ fn nothing_is_changed_in_a_directory_that_left_the_export() {
 
 #[test]
 fn another_user_serves_a_directory_of_their_own() {
-    const NOBODY: u32 = 65534;
-    if !rustix::process::geteuid().is_root() {
-        println!("not run: only root can become another user");
-        return;
-    }
-    let dir = tempfile::tempdir().unwrap();
-    let own = dir.path().join("own");
-    std::fs::create_dir(&own).unwrap();
-    // The program may lie where that user cannot go. Another process copies it: a child of another
-    // test could hold what we have open for writing, and such a file cannot be run.
-    let program = dir.path().join("virtfs");
-    let mut copy = std::process::Command::new("cp");
-    let copied = copy
-        .arg(env!("CARGO_BIN_EXE_virtfs"))
-        .arg(&program)
-        .status();
-    assert!(copied.unwrap().success());
-    for path in [dir.path(), &own, &program] {
-        std::os::unix::fs::chown(path, Some(NOBODY), Some(NOBODY)).unwrap();
-        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o700)).unwrap();
-    }
-    let path = dir.path().join("9p");
-    let mut command = std::process::Command::new(&program);
-    command.uid(NOBODY).gid(NOBODY).current_dir("/");
-    command
-        .args(["serve", "--listen", &unix(&path), "--shared-dir"])
-        .arg(&own);
-    let server = Running::start(&mut command);
+    let place = Ordinary::new();
+    let server = Running::start(&mut place.serve());
     assert!(server.line("security model ").starts_with("none"));
     server.line("listening on ");
     for status in status_of_every_thread(server.pid()) {
         assert_eq!(field(&status, "NoNewPrivs"), "1");
     }
-    let mut client = unix_client(&path);
-    work(&mut client, &own);
-    assert_eq!(own.join("a").metadata().unwrap().uid(), NOBODY);
+    let mut client = unix_client(&place.socket);
+    work(&mut client, &place.served);
+    let made = place.served.join("a").metadata().unwrap();
+    assert_eq!(made.uid(), place.user);
 }
 
 #[test]

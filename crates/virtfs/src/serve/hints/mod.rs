@@ -121,6 +121,7 @@ fn quoted(word: &str) -> String {
 mod tests {
     use super::*;
     use crate::serve::listen::Kind;
+    use crate::serve::ownership::Ownership;
 
     fn commands(reach: Reach, anames: &[Option<&str>]) -> Vec<String> {
         let fd = || std::fs::File::open("/dev/null").unwrap().into();
@@ -131,6 +132,7 @@ mod tests {
                 aname: aname.map(Into::into),
                 dir: fd(),
                 readonly: false,
+                ownership: Ownership::default(),
             })
             .collect();
         let source = Source {

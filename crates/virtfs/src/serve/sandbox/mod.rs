@@ -9,29 +9,17 @@ use std::os::fd::{AsFd, BorrowedFd};
 use ::landlock::{AccessFs, BitFlags};
 use rustix::thread::CapabilitySet;
 use tracing::{info, warn};
-use virtfs_local::SecurityModel;
 
 use super::export::OpenExport;
-use super::ownership::Ownership;
 use crate::cli::SandboxMode;
 use crate::failure::{Doing, Failure};
 
-/// Drops what the model does not need, and restricts the process to the exports. Whether
+/// Drops what the models do not need, and restricts the process to the exports. Whether
 /// Landlock is in force.
-pub(super) fn enter(
-    mode: SandboxMode,
-    ownership: &Ownership,
-    exports: &[OpenExport],
-) -> Result<bool, Failure> {
-    let lacking = privileges::drop_all_but(privileges::needed(ownership))
-        .doing(|| "privileges cannot be dropped")?;
-    if ownership.model == SecurityModel::Passthrough && !lacking.is_empty() {
-        warn!(
-            "--security-model passthrough without all of root's capabilities: clients will be \
-             refused what the host's kernel refuses; '--security-model none' keeps files this \
-             user's"
-        );
-    }
+pub(super) fn enter(mode: SandboxMode, exports: &[OpenExport]) -> Result<bool, Failure> {
+    let each = exports.iter().map(|e| privileges::needed(&e.ownership));
+    let needed = each.fold(CapabilitySet::empty(), CapabilitySet::union);
+    privileges::drop_all_but(needed).doing(|| "privileges cannot be dropped")?;
     if mode == SandboxMode::None {
         warn!("no sandbox, because of --sandbox none: a defect could reach any file of the host");
         return Ok(false);

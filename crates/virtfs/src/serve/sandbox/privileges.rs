@@ -31,8 +31,8 @@ pub(super) fn needed(ownership: &Ownership) -> CapabilitySet {
         }
 }
 
-/// Gives up, for good, all capabilities but these. Which of them are missing.
-pub(super) fn drop_all_but(keep: CapabilitySet) -> io::Result<CapabilitySet> {
+/// Gives up, for good, all capabilities but these.
+pub(super) fn drop_all_but(keep: CapabilitySet) -> io::Result<()> {
     set_no_new_privs(true)?;
     let before = capabilities(None)?;
     if before.effective.contains(CapabilitySet::SETPCAP) {
@@ -50,6 +50,5 @@ pub(super) fn drop_all_but(keep: CapabilitySet) -> io::Result<CapabilitySet> {
         permitted: kept,
         inheritable: CapabilitySet::empty(),
     };
-    set_capabilities(None, sets)?;
-    Ok(keep - kept)
+    set_capabilities(None, sets)
 }

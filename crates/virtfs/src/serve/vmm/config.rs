@@ -9,6 +9,7 @@ use virtfs_device::Tag;
 use crate::cli::{DeviceSpec, ServeArgs};
 use crate::failure::Failure;
 use crate::serve::config::ExportConfig;
+use crate::serve::tagged::TaggedShares;
 
 /// The mount tag of `--socket-path` and `--fd`.
 const DEFAULT_TAG: &str = "virtfs";
@@ -36,6 +37,7 @@ impl DeviceConfig {
     pub(in crate::serve) fn all(
         args: &ServeArgs,
         exports: &[ExportConfig],
+        tags: &TaggedShares,
     ) -> Result<Vec<Self>, Failure> {
         let path = args.socket_path.clone().map(DeviceAddress::Path);
         let the_one = path.or(args.fd.map(DeviceAddress::Fd));
@@ -47,11 +49,11 @@ impl DeviceConfig {
         }
         let mut devices = Vec::new();
         if let Some(at) = the_one {
-            let tag = args.tag.as_deref().unwrap_or(DEFAULT_TAG);
-            devices.push(Self::new(at, tag, None)?);
+            let tag = tags.only(args.tag.as_deref(), exports)?;
+            devices.push(Self::new(at, tag.unwrap_or(DEFAULT_TAG), None)?);
         }
         for spec in &args.vhost_user {
-            let export = spec.export_among(exports)?;
+            let export = tags.export_of(spec, spec.export_among(exports)?)?;
             let at = DeviceAddress::Path(spec.path.clone());
             devices.push(Self::new(at, &spec.tag, export)?);
         }
@@ -59,6 +61,9 @@ impl DeviceConfig {
             return Err(Failure::usage(
                 "--once is for devices: it needs --socket-path, --fd or --vhost-user",
             ));
+        }
+        if args.listen.is_empty() {
+            tags.all_are_reached(devices.iter().map(|device| device.export))?;
         }
         let mut seen = HashSet::new();
         if let Some(twice) = devices.iter().find(|device| !seen.insert(&device.at)) {

@@ -91,5 +91,6 @@ fn twin(export: &OpenExport) -> io::Result<OpenExport> {
         aname: export.aname.clone(),
         dir: export.dir.try_clone()?,
         readonly: export.readonly,
+        ownership: export.ownership.clone(),
     })
 }

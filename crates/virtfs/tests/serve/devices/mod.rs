@@ -9,6 +9,7 @@ mod isolation;
 mod lines;
 mod refusals;
 mod serving;
+mod shares;
 
 use std::path::Path;
 use std::process::Command;

@@ -16,20 +16,22 @@ boot_uml() {
     local root=(root=/dev/root rootfstype=hostfs rootflags=/ ro)
     local nine=(root=root rootfstype=9p rootflags=trans=virtio,version=9p2000.L,msize=512000)
     local devices=(vec0:transport=tap,ifname=tap0,depth=64,gro=1) init=$RUN/guest/init/debian.sh
-    [ "$TRANSPORT" = tcp ] || devices=("virtio_uml.device=$RUN/share.sock:9:1")
+    [ "$TRANSPORT" = tcp ] || devices=("virtio_uml.device=$RUN/var/share.sock:9:1")
     case $ROOT in
         host) root=("${nine[@]},cache=loose" ro) ;;
         own) root=("${nine[@]},cache=mmap" rw) init=/run-dir/init/busybox.sh ;;
     esac
     # Before it powers off, this kernel takes its devices away, and waits for ever until a 9P device
     # is in no mount's use.
-    [ -z "$ROOT" ] || devices+=("virtio_uml.device=$RUN/root.sock:9:2" GUEST_ENDS=crash)
+    [ -z "$ROOT" ] || devices+=("virtio_uml.device=$RUN/var/root.sock:9:2" GUEST_ENDS=crash)
     uml guest "$init" "${root[@]}" "${devices[@]}"
 }
 
-boot_peer() {
+boot_peer() { "boot_peer_$KIND"; }
+
+boot_peer_uml() {
     uml peer "$RUN/guest/init/debian.sh" root=/dev/root rootfstype=hostfs rootflags=/ ro \
-        "virtio_uml.device=$RUN/peer.sock:9:1"
+        "virtio_uml.device=$RUN/var/peer-share.sock:9:1"
 }
 
 boot_local() {
@@ -63,51 +65,64 @@ boot_tcg() {
         -append "console=ttyS0 quiet panic=-1 rdinit=/bin/sh -- /run-dir/init/busybox.sh"
 }
 
-# A device for each of the run's, or QEMU's own.
+# What is not the export is only read, or serves the run.
+model_of() {
+    if [ "$1" = share ]; then echo "$MODEL"; elif [ -n "$SERVER_USER" ]; then echo none; else echo passthrough; fi
+}
+
+# qemu_devices PREFIX: a device for each of the run's with that prefix, or QEMU's own.
 qemu_devices() {
-    local device export folder suffix=-pci readonly
-    [ "$BUS" = pci ] || suffix=
+    local device export folder tag suffix=-pci own=virtio-9p-pci readonly
+    [ "$BUS" = pci ] || { suffix='' own=virtio-9p-device; }
     while read -r device export folder; do
+        tag=$(tag_of "$device")
         if own_device; then
             readonly=off
             case $folder in *,ro) readonly=on ;; esac
-            local own=virtio-9p-pci
-            [ "$BUS" = pci ] || own=virtio-9p-device
-            arguments+=(-fsdev "local,id=$device,path=${folder%,ro},security_model=passthrough,readonly=$readonly,multidevs=remap"
-                -device "$own,fsdev=$device,mount_tag=$device")
+            arguments+=(-fsdev "local,id=$tag,path=${folder%,ro},security_model=$(model_of "$export"),readonly=$readonly,multidevs=remap"
+                -device "$own,fsdev=$tag,mount_tag=$tag")
         else
-            arguments+=(-chardev "socket,id=$device,path=$RUN/$device.sock"
-                -device "vhost-user-test-device$suffix,chardev=$device,virtio-id=9,num_vqs=1,vq_size=128,config_size=$((2 + ${#device}))")
+            arguments+=(-chardev "socket,id=$tag,path=$RUN/var/$device.sock"
+                -device "vhost-user-test-device$suffix,chardev=$tag,virtio-id=9,num_vqs=1,vq_size=128,config_size=$((2 + ${#tag}))")
         fi
-    done < <(devices)
+    done < <(devices_of "$1")
 }
 
 boot_qemu() {
-    local machine=q35 init=/run-dir/init/busybox.sh arguments=()
+    make_initrd
+    qemu guest ''
+}
+
+boot_peer_qemu() { qemu peer peer-; }
+
+# qemu NAME PREFIX: the guest of that name, on the devices with that prefix.
+qemu() {
+    local name=$1 console=$RUN/var/console-$1 machine=q35 init=/run-dir/init/busybox.sh arguments=()
     [ "$BUS" = pci ] || machine=microvm
     [ "$ROOT" != host ] || init=/run-dir/init/switch-root.sh
-    make_initrd
-    qemu_devices
+    qemu_devices "$2"
     local command=("$QEMU" -machine "$machine,memory-backend=mem" -cpu max -accel tcg -smp 1 -m "$MEMORY"
         -object "memory-backend-memfd,id=mem,size=$MEMORY,share=on"
         -global virtio-mmio.force-legacy=false
-        -display none -monitor none -chardev "stdio,id=console,logfile=$RUN/console,signal=off" -serial chardev:console -nodefaults ${NO_REBOOT:+-no-reboot}
+        -display none -monitor none -chardev "stdio,id=console,logfile=$console,signal=off" -serial chardev:console -nodefaults ${NO_REBOOT:+-no-reboot}
         "${arguments[@]}" -kernel "$KERNEL" -initrd "$RUN/initrd"
-        -append "console=ttyS0 quiet panic=-1 rdinit=/bin/sh -- $init")
+        -append "console=ttyS0 quiet panic=-1 GUEST_NAME=$name rdinit=/bin/sh -- $init")
+    ! own_device || command=("${as_server[@]}" "${command[@]}")
     [ "$BUS" = mmio ] || exec "${command[@]}"
-    until_it_boots "${command[@]}"
+    until_it_boots "$console" "${command[@]}"
 }
 
-# until_it_boots COMMAND...: on a busy machine microvm's timer is measured wrong now and then, and the kernel
+# until_it_boots CONSOLE COMMAND...: on a busy machine microvm's timer is measured wrong now and then, and the kernel
 # waits for it for ever, before it has seen any device: such a one is started again.
 until_it_boots() {
-    local guest
+    local console=$1 guest
+    shift
     for _ in 1 2 3 4 5 6; do
-        rm -f "$RUN/console"
+        rm -f "$console"
         "$@" </dev/null &
         guest=$!
         for _ in $(seq 40); do
-            ! grep -qa 'virtfs-guest:' "$RUN/console" 2>/dev/null || { wait $guest; return; }
+            ! grep -qa 'virtfs-guest:' "$console" 2>/dev/null || { wait $guest; return; }
             kill -0 $guest 2>/dev/null || { wait $guest; return; }
             read -rt 0.5 <>"$RUN/never"
         done

@@ -1,14 +1,16 @@
 #!/bin/bash
 # The host's side of one guest. Runs as the first process of its own PID, mount and network
 # namespace, so that whatever it starts ends with it and no address is taken from anyone.
-# From the harness: KIND, TRANSPORT, BUS, ROOT, PEER, RUN, SHARE, DATA, BIN, SERVER_COMMAND, QEMU,
-# KERNEL, INITRD, MEMORY, LIMIT (seconds), TURN (a number that differs between guests that run at once).
+# From the harness: KIND, TRANSPORT, BUS, ROOT, PEER, RUN, SHARE, DATA, BIN, SERVER_COMMAND, SERVER_USER,
+# VIRTFS, MODEL, QEMU, KERNEL, INITRD, MEMORY, LIMIT (seconds), SLOWER, TURN (a number that differs between
+# guests that run at once).
 set -u
 here=$(dirname "$0")
 export SHARE HOST PORT=5640 # the address is in a namespace of our own
 export REPORT=$here/report.sh PEER_GUEST=$here/peer.sh DAEMON=$here/daemon.sh
 
 case $KIND in uml) HOST=10.9.0.1 ;; *) HOST=127.0.0.1 ;; esac
+. "$here/user.sh"
 . "$here/server.sh"
 . "$here/boot.sh"
 
@@ -42,6 +44,7 @@ left_over() {
 }
 
 mkfifo "$RUN/never"
+hand_over || { note "no server for that user"; exit 3; }
 bash "$here/agent.sh" &
 pin
 network || { note "no network"; exit 3; }

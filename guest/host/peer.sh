@@ -1,12 +1,11 @@
 #!/bin/bash
 # The second guest on the same export, asked for by an item with on_host: boot, kill, wait.
 # Kill is without any warning, and waits until nothing of it is left.
+export here
 here=$(dirname "$0")
-. "$here/server.sh"
-. "$here/boot.sh"
 
 wait_for() {
-    for _ in $(seq 600); do
+    for _ in $(seq $((600 * (SLOWER + 3)))); do
         ! "$@" || return 0
         read -rt 0.05 <>"$RUN/never"
     done
@@ -21,8 +20,8 @@ case $1 in
         rm -rf "$RUN/guest/peer" && mkdir -p "$RUN/guest/peer"
         umount "$RUN/memory-peer" 2>/dev/null
         # A session of its own has all its processes: a User-Mode Linux has one for each address space.
-        export -f uml boot_peer
-        setsid bash -c 'echo $$ >"$RUN/peer.pid"; boot_peer' >"$RUN/peer.log" 2>&1 </dev/null &
+        # shellcheck disable=SC2016 # the other shell expands it
+        setsid bash -c 'echo $$ >"$RUN/peer.pid"; for part in user server boot; do . "$here/$part.sh"; done; boot_peer' >"$RUN/peer.log" 2>&1 </dev/null &
         wait_for test -e "$RUN/guest/peer/ready" || { tail -n 50 "$RUN/peer.log"; exit 1; }
         ;;
     kill)

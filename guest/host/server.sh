@@ -5,20 +5,24 @@
 own_device() { [ "$SERVER_COMMAND" = qemu ]; }
 
 # devices: the devices of a run over virtio, a line "TAG EXPORT FOLDER[,ro]" for each; a device has
-# its socket at $RUN/TAG.sock, the peer's its own.
+# its socket at $RUN/var/TAG.sock. The peer's are called peer-TAG.
 devices() {
-    echo "share share $SHARE"
-    [ -z "$PEER" ] || echo "peer share $SHARE"
+    devices_of ''
+    [ -z "$PEER" ] || devices_of peer-
+}
+
+devices_of() {
+    echo "$1share share $SHARE"
     case $ROOT in
-        host) echo "root root /,ro" ;;
+        host) echo "$1root root /,ro" ;;
         own) echo "root root $RUN/root" ;;
     esac
     # What a guest that sees the host by hostfs has without 9P.
-    [ "$KIND$ROOT" != qemuhost ] || echo "run run $RUN/guest"
+    [ "$KIND$ROOT" != qemuhost ] || echo "$1run run $RUN/guest"
 }
 
-# The tag that a guest mounts the export by is the same in both guests.
-tag_of() { if [ "$1" = peer ]; then echo share; else echo "$1"; fi; }
+# The tag that a guest mounts by is the same in both guests.
+tag_of() { echo "${1#peer-}"; }
 
 # A single device has the short form of the command line.
 server_flags() {
@@ -27,13 +31,13 @@ server_flags() {
     flags=()
     [ "$TRANSPORT" = virtio ] || return 0
     if [ "$(devices | wc -l)" -eq 1 ]; then
-        flags=(--shared-dir "$SHARE" --tag share --socket-path "$RUN/share.sock")
+        flags=(--shared-dir "$SHARE" --tag share --socket-path "$RUN/var/share.sock")
         return
     fi
     while read -r device export folder; do
         [ -n "${exported[$export]:-}" ] || flags+=(--export "$export=$folder")
         exported[$export]=1
-        flags+=(--vhost-user "$RUN/$device.sock,tag=$(tag_of "$device"),export=$export")
+        flags+=(--vhost-user "$RUN/var/$device.sock,tag=$(tag_of "$device"),export=$export")
     done < <(devices)
 }
 
@@ -44,14 +48,14 @@ listens() {
         return
     fi
     while read -r device _; do
-        ss -Hlx | grep -qF "$RUN/$device.sock" || return 1
+        ss -Hlx | grep -qF "$RUN/var/$device.sock" || return 1
     done < <(devices)
 }
 
 start_server() {
     server_flags
     # The limit is the one that a service has on small machines: open files must be budgeted.
-    prlimit --nofile=20000:20000 bash -c "exec $SERVER_COMMAND" - "${flags[@]}" \
+    prlimit --nofile=20000:20000 "${as_server[@]}" bash -c "exec $SERVER_COMMAND" - "${flags[@]}" \
         >"$RUN/server.log" 2>&1 </dev/null &
     server=$!
     for _ in $(seq 200); do

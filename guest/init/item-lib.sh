@@ -34,9 +34,15 @@ remount() {
     cd "$DIR"
 }
 
-# on_host COMMAND: runs it with sh on the host, in the host's directory of this item; prints its
-# output and gives its status. The harness answers it (host/agent.sh). With a cache the host has only
-# what was written back: sync before.
+# Whether the model keeps the owners and special files that the guest gives.
+keeps_owners() { [ "$MODEL" != none ]; }
+
+# Whether the host's own files have the owners, modes and kinds that the guest gave them.
+shows_on_host() { [ "$MODEL" = passthrough ]; }
+
+# on_host COMMAND: runs it with sh on the host, in the host's directory of this item, as the user who
+# owns the export; prints its output and gives its status. The harness answers it (host/agent.sh). With
+# a cache the host has only what was written back: sync before.
 on_host() {
     ask agent "cd \"\$SHARE/$ITEM\" && $1"
 }
@@ -47,15 +53,21 @@ on_peer() {
 }
 
 # The second guest: it is there after boot_peer. kill_peer ends it at once, end_peer after an unmount.
-boot_peer() { on_host 'bash "$PEER_GUEST" boot'; }
-kill_peer() { on_host 'bash "$PEER_GUEST" kill'; }
+boot_peer() { host_does 'bash "$PEER_GUEST" boot'; }
+kill_peer() { host_does 'bash "$PEER_GUEST" kill'; }
 end_peer() {
     echo >"$RUN/peer/end"
-    on_host 'bash "$PEER_GUEST" wait'
+    host_does 'bash "$PEER_GUEST" wait'
 }
 
 # What the server holds: its processes, descriptors, and mappings of guests' memory.
-server_holds() { on_host 'bash "$DAEMON"'; }
+server_holds() { host_does 'bash "$DAEMON"'; }
+
+# host_does COMMAND: as root, who can look into the server.
+host_does() {
+    ask agent "# as root
+$1"
+}
 
 # ask FOLDER COMMAND: has whoever looks at that folder of the run do it.
 ask() {

@@ -24,7 +24,7 @@ give_up() {
     echo w >/proc/sysrq-trigger
     if [ -n "$SHARE" ]; then
         # shellcheck disable=SC2016 # the agent expands it
-        echo 'bash "$REPORT"' >"$RUN/agent/request.new"
+        printf '# as root\n%s\n' 'bash "$REPORT"' >"$RUN/agent/request.new"
         mv "$RUN/agent/request.new" "$RUN/agent/request"
         sleep 3
         echo "virtfs-guest: the host's side:"

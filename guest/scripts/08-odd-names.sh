@@ -43,7 +43,7 @@ same "$(wc -l <"$TMP/all")" "$(tr -dc '\0' <"$TMP/wanted" | wc -c)" 'names made'
 listed names | cmp - "$TMP/wanted"
 remount
 listed names | cmp - "$TMP/wanted"
-on_host "find names -mindepth 1 -printf '%f\\0' | sort -z" | cmp - "$TMP/wanted"
+on_host "find names -mindepth 1 -name .virtfs_metadata -prune -o -mindepth 1 -printf '%f\\0' | sort -z" | cmp - "$TMP/wanted"
 
 # Each file holds its own name; each name works as a directory, link, symlink's target and in a rename.
 mkdir dirs

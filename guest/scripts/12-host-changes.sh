@@ -1,7 +1,7 @@
 # While the host renames, links, writes and removes, a guest without a cache sees each change at
 # once, never a name that was never there, and never loses one that stays.
 # caches: none
-# seconds: 90
+# seconds: 300
 
 # Each change of the host is seen by the very next call.
 on_host 'echo one >file && mkdir dir && echo deep >dir/deep'

@@ -1,6 +1,7 @@
 # POSIX ACLs, with the mount options that the client wants for them: set, read, obeyed, inherited.
 # options: access=client,posixacl
 # seconds: 60
+# models: passthrough mapped-xattr mapped-file; none has no ACLs, as QEMU's has none
 
 mkdir directory
 echo text >file
@@ -9,7 +10,9 @@ chmod 640 file
 setfacl -m u:1000:rw,g:2000:r file
 wanted='user::rw- user:1000:rw- group::r-- group:2000:r-- mask::rw- other::---'
 same "$wanted" "$(acl file)" ACL
-same "$wanted" "$(on_host 'getfacl -cEn file' | sed '/^$/d' | tr '\n' ' ' | sed 's/ $//')" 'ACL on the host'
+if [ "$MODEL" != mapped-xattr ]; then
+    same "$wanted" "$(on_host 'getfacl -cEn file' | sed '/^$/d' | tr '\n' ' ' | sed 's/ $//')" 'ACL on the host'
+fi
 same 660 "$(stat -c %a file)" 'mode under an ACL'
 chmod 600 file
 same 'mask::---' "$(acl file | tr ' ' '\n' | grep mask)" 'mask after chmod'

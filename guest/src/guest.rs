@@ -35,6 +35,7 @@ pub struct Guest {
     root: Root,
     peer: bool,
     may_reboot: bool,
+    share: Option<PathBuf>,
     server: Server,
     data: PathBuf,
     helpers: PathBuf,
@@ -86,6 +87,7 @@ impl Guest {
             root: Root::Native,
             peer: false,
             may_reboot: false,
+            share: None,
             server,
             data: prepared::find("VIRTFS_GUEST_DATA", "data/current")?,
             helpers: prepared::find("VIRTFS_GUEST_HELPERS", "helpers/current")?,
@@ -112,7 +114,15 @@ impl Guest {
         self
     }
 
-    /// Lets the items boot a second User-Mode Linux on the same export (`boot_peer`, `on_peer`).
+    /// What is shared, and outlives the run (an empty folder that does not, if not set). Every user must be
+    /// able to get there, and the one of the server's model is made its owner.
+    #[must_use]
+    pub fn share(mut self, folder: &Path) -> Self {
+        self.share = Some(folder.to_owned());
+        self
+    }
+
+    /// Lets the items boot a second guest of the same kind on the same export (`boot_peer`, `on_peer`).
     #[must_use]
     pub fn with_peer(mut self) -> Self {
         self.peer = true;
@@ -174,6 +184,7 @@ impl Guest {
                 data: &self.data,
                 helpers: &self.helpers,
                 slower: self.machine.slower(),
+                share: self.share.as_deref(),
             },
         )?;
         if self.machine.is_blind(self.root) {
@@ -253,6 +264,8 @@ impl Guest {
             Root::Host => "host",
             Root::Own => "own",
         };
+        let user = self.server.model.user();
+        let user = user.map(|user| user.to_string()).unwrap_or_default();
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("host/launch.sh");
         let mut command = Command::new("setpriv");
         command
@@ -276,6 +289,10 @@ impl Guest {
             .env("DATA", &self.data)
             .env("BIN", &self.helpers)
             .env("SERVER_COMMAND", self.server.command(self.transport))
+            .env("VIRTFS", &self.server.program)
+            .env("MODEL", self.server.model.name())
+            .env("SERVER_USER", user)
+            .env("SLOWER", self.machine.slower().to_string())
             .env("MEMORY", &self.memory)
             .env("LIMIT", self.limit.as_secs().max(10).to_string())
             .env("TURN", turn().to_string())

@@ -4,14 +4,14 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use crate::Cache;
+use crate::{Cache, Model};
 
 /// A shell script that runs in the guest under `sh -eux`, as root, in an empty directory of the
 /// mount, and succeeds or fails by its status. `init/item-lib.sh` is what it can use.
 ///
 /// Comment lines of the form `# name: value` are headers: `seconds` bounds its run (120 if
-/// absent), `options` adds mount options, `caches` names the cache modes that it is for, `short` those in
-/// which the short form of a run has it.
+/// absent), `options` adds mount options, `caches` names the cache modes that it is for, `models` the
+/// ownership models (and why not the others), `short` the cache modes in which the short form of a run has it.
 #[derive(Debug, Clone)]
 pub struct Item {
     name: String,
@@ -69,18 +69,26 @@ impl Item {
 
     /// Whether it is for this cache mode: without the header `caches`, for every one.
     pub fn is_for(&self, cache: Cache) -> bool {
-        self.names("caches", cache)
+        self.names("caches", cache.name())
+    }
+
+    /// Whether it can hold under this ownership model in this cache mode: without the header
+    /// `models`, under every one. The header has `model` or `model/cache`.
+    pub fn is_under(&self, model: Model, cache: Cache) -> bool {
+        self.names("models", model.name()) || self.names("models", &format!("{model}/{cache}"))
     }
 
     /// Whether the short form of a run has it in this cache mode: the header `short`, if present,
     /// names the modes.
     pub fn is_short_for(&self, cache: Cache) -> bool {
-        self.names("short", cache)
+        self.names("short", cache.name())
     }
 
-    fn names(&self, header: &str, cache: Cache) -> bool {
+    /// What stands behind a semicolon is for people.
+    fn names(&self, header: &str, name: &str) -> bool {
         self.header(header)
-            .is_none_or(|caches| caches.split_whitespace().any(|name| name == cache.name()))
+            .and_then(|value| value.split(';').next())
+            .is_none_or(|names| names.split_whitespace().any(|word| word == name))
     }
 
     /// The value of a header, if the script has it.
@@ -109,6 +117,26 @@ mod tests {
     }
 
     #[test]
+    fn the_reason_behind_the_models_names_none() {
+        let item = Item::inline(
+            "a",
+            "# models: mapped-xattr; for it is none of passthrough\n",
+        )
+        .unwrap();
+        assert!(item.is_under(Model::MappedXattr, Cache::None));
+        assert!(!item.is_under(Model::Passthrough, Cache::None));
+        assert!(!item.is_under(Model::None, Cache::None));
+    }
+
+    #[test]
+    fn a_model_may_be_named_for_one_cache_mode() {
+        let item = Item::inline("a", "# models: mapped-file none/mmap; why\n").unwrap();
+        assert!(item.is_under(Model::MappedFile, Cache::Loose));
+        assert!(item.is_under(Model::None, Cache::Mmap));
+        assert!(!item.is_under(Model::None, Cache::Loose));
+    }
+
+    #[test]
     fn an_item_without_the_header_is_for_every_cache_mode() {
         let item = Item::inline("a", "true").unwrap();
         assert!(
@@ -128,7 +156,9 @@ mod tests {
     #[test]
     fn every_script_of_the_project_is_an_item_with_a_bound() {
         let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts");
-        let folders = ["", "busybox", "device", "peer", "posix", "root"];
+        let folders = [
+            "", "busybox", "device", "exchange", "peer", "posix", "root", "security",
+        ];
         for folder in folders.map(|name| scripts.join(name)) {
             let items = Item::folder(&folder).unwrap();
             assert!(!items.is_empty());

@@ -21,6 +21,7 @@
 mod guest;
 mod item;
 mod machine;
+mod model;
 mod mount;
 mod output;
 mod prepared;
@@ -31,6 +32,7 @@ mod transport;
 pub use guest::Guest;
 pub use item::Item;
 pub use machine::{Bus, Root};
+pub use model::Model;
 pub use mount::{Access, Cache, Mount};
 pub use output::{ItemResult, Output};
 pub use server::Server;

@@ -25,20 +25,31 @@ pub(crate) struct Place<'a> {
     pub(crate) helpers: &'a Path,
     /// By how much the limits of the items are longer.
     pub(crate) slower: u32,
+    /// What is shared, if not an empty folder.
+    pub(crate) share: Option<&'a Path>,
 }
 
 pub(crate) struct RunDir {
     dir: TempDir,
+    share: PathBuf,
 }
 
 impl RunDir {
-    /// Lays it out: `guest/` (init scripts, items, `env`) and an empty `share/`.
+    /// Lays it out: `guest/` (init scripts, items, `env`) and, unless another folder is shared, an
+    /// empty `share/`. Any user can go through it.
     pub(crate) fn new(items: &[Item], mount: &Mount, place: &Place<'_>) -> io::Result<Self> {
-        let run = Self {
-            dir: tempfile::Builder::new().prefix("virtfs-guest-").tempdir()?,
+        let dir = tempfile::Builder::new().prefix("virtfs-guest-").tempdir()?;
+        fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o711))?;
+        let share = match place.share {
+            Some(share) => share.to_owned(),
+            None => {
+                let share = dir.path().join("share");
+                fs::create_dir(&share)?;
+                fs::set_permissions(&share, fs::Permissions::from_mode(0o755))?;
+                share
+            }
         };
-        fs::create_dir(run.share())?;
-        fs::set_permissions(run.share(), fs::Permissions::from_mode(0o755))?;
+        let run = Self { dir, share };
         fs::create_dir(run.guest())?;
         copy_folder(
             &Path::new(env!("CARGO_MANIFEST_DIR")).join("init"),
@@ -71,8 +82,8 @@ impl RunDir {
     }
 
     /// What the server shares.
-    pub(crate) fn share(&self) -> PathBuf {
-        self.path().join("share")
+    pub(crate) fn share(&self) -> &Path {
+        &self.share
     }
 
     /// What the guest sees of this folder.
@@ -119,6 +130,7 @@ impl RunDir {
             ("CACHE", mount.cache.to_string()),
             ("LONG", setting("VIRTFS_GUEST_LONG")),
             ("TRANSPORT", place.transport.to_string()),
+            ("MODEL", place.server.model.to_string()),
             ("SLOWER", place.slower.to_string()),
             ("PORT", "5640".to_owned()),
             ("HOST_SHARE", share),
@@ -158,11 +170,13 @@ mod tests {
             data: Path::new("/d"),
             helpers: Path::new("/h"),
             slower: 1,
+            share: None,
         };
         let run = RunDir::new(&[item], &Mount::default(), &place).unwrap();
         let env = fs::read_to_string(run.guest().join("env")).unwrap();
         assert!(env.contains("ITEMS='one'\n"));
         assert!(env.contains("TRANSPORT='virtio'\n"));
+        assert!(env.contains("MODEL='passthrough'\n"));
         assert!(env.contains(&format!(",aname={}'\n", run.share().display())));
         assert!(run.guest().join("items/one.sh").exists());
         assert!(run.guest().join("init/run-items.sh").exists());

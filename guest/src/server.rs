@@ -4,13 +4,13 @@ use std::env;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::Transport;
+use crate::{Model, Transport};
 
 /// How to start a server inside the namespace of a run.
 #[derive(Debug, Clone)]
 pub struct Server {
     /// A shell command that stays in the foreground and serves `$SHARE` at `$HOST`, TCP port
-    /// `$PORT`, until SIGTERM.
+    /// `$PORT` under the model `$MODEL`, until SIGTERM.
     pub tcp: String,
     /// A shell command that does the same for virtio devices over vhost-user; `"$@"` are the
     /// options of `virtfs serve` that say which. `qemu`: QEMU's own device, without a server.
@@ -19,6 +19,10 @@ pub struct Server {
     pub mount_options: String,
     /// Whether SIGTERM must end it with status 0.
     pub ends_cleanly: bool,
+    /// The ownership model, which decides about the user that it runs as, too.
+    pub model: Model,
+    /// `$VIRTFS` of the commands, which that user can run wherever it lies.
+    pub(crate) program: PathBuf,
 }
 
 impl Server {
@@ -31,26 +35,56 @@ impl Server {
                 format!("{}: {error} ({hint})", binary.display()),
             )
         })?;
-        let program = quoted(&binary.to_string_lossy());
         Ok(Self {
-            tcp: format!(
-                "{program} serve --shared-dir \"$SHARE\" --listen \"tcp:$HOST:$PORT\" \
-                 --security-model passthrough --unauthenticated-tcp",
-            ),
-            virtio: format!("{program} serve \"$@\" --security-model passthrough"),
+            tcp: "\"$VIRTFS\" serve --shared-dir \"$SHARE\" --listen \"tcp:$HOST:$PORT\" \
+                  --security-model \"$MODEL\" --unauthenticated-tcp"
+                .to_owned(),
+            virtio: "\"$VIRTFS\" serve \"$@\" --security-model \"$MODEL\"".to_owned(),
             mount_options: String::new(),
             ends_cleanly: true,
+            model: Model::Passthrough,
+            program: binary,
         })
+    }
+
+    /// No server but QEMU's own 9P device, for guests in QEMU.
+    #[must_use]
+    pub fn qemu() -> Self {
+        Self::foreign("qemu", String::new())
+    }
+
+    fn foreign(command: &str, mount_options: String) -> Self {
+        Self {
+            tcp: command.to_owned(),
+            virtio: command.to_owned(),
+            mount_options,
+            ends_cleanly: false,
+            model: Model::Passthrough,
+            program: PathBuf::new(),
+        }
+    }
+
+    /// The same server under this model (passthrough if not set). All but passthrough are served by
+    /// an ordinary user who owns the export.
+    #[must_use]
+    pub fn model(mut self, model: Model) -> Self {
+        self.model = model;
+        self
+    }
+
+    /// The same server with these words at the end of its command.
+    #[must_use]
+    pub fn with(mut self, words: &str) -> Self {
+        for command in [&mut self.tcp, &mut self.virtio] {
+            command.push(' ');
+            command.push_str(words);
+        }
+        self
     }
 
     /// None at all, for a run without a guest.
     pub(crate) fn none() -> Self {
-        Self {
-            tcp: "sleep infinity".to_owned(),
-            virtio: String::new(),
-            mount_options: String::new(),
-            ends_cleanly: false,
-        }
+        Self::foreign("sleep infinity", String::new())
     }
 
     pub(crate) fn command(&self, transport: Transport) -> &str {
@@ -66,12 +100,7 @@ impl Server {
     pub fn from_env() -> io::Result<Self> {
         if let Ok(command) = env::var("VIRTFS_GUEST_SERVER") {
             let mount_options = env::var("VIRTFS_GUEST_OPTIONS").unwrap_or_default();
-            return Ok(Self {
-                tcp: command.clone(),
-                virtio: command,
-                mount_options,
-                ends_cleanly: false,
-            });
+            return Ok(Self::foreign(&command, mount_options));
         }
         match env::var_os("VIRTFS_BIN") {
             Some(binary) => Self::virtfs(Path::new(&binary)),

@@ -95,6 +95,22 @@ mod long {
         under_load(Bus::Mmio);
     }
 
+    /// Each in a QEMU of its own; the second is killed in the middle of heavy writing, again and again.
+    #[test]
+    #[ignore = "boots a kernel: guest/run --long qemu"]
+    fn two_guests_share_an_export_and_one_may_die() {
+        let mut items = common::folder("peer");
+        items.retain(|item| item.name() != "03-unbind" && common::is_chosen(item));
+        guest(Bus::Pci)
+            .root(Root::Host)
+            .with_peer()
+            .label("two in QEMU")
+            .limit(common::limit() * 2)
+            .run(&items, &Mount::default())
+            .expect("the guests can be started")
+            .check();
+    }
+
     /// With the host's tree as its root, over a second device.
     fn work(bus: Bus, msize: u32, cache: Cache) {
         let mount = Mount {

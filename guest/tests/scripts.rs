@@ -15,9 +15,11 @@ fn every_shell_script_parses() {
         "scripts",
         "scripts/busybox",
         "scripts/device",
+        "scripts/exchange",
         "scripts/peer",
         "scripts/posix",
         "scripts/root",
+        "scripts/security",
     ] {
         for entry in fs::read_dir(guest.join(folder)).unwrap() {
             let path = entry.unwrap().path();

@@ -1,5 +1,5 @@
 # Two guests on one export see each other's changes: without a cache at once, with one after a new mount.
-# seconds: 120
+# seconds: 300
 
 boot_peer
 on_peer 'echo of the peer >peers; mkdir dir; echo deep >dir/deep'
@@ -36,8 +36,10 @@ if [ "$CACHE" = none ]; then
     same 600 "$(sort -u log | grep -cE '^(peer|guest)-[0-9]+$')" 'different lines of the log'
 
     # A lock of one keeps the other out. (Without -n the client of Linux would sleep for 30 s.)
-    on_peer 'flock lock sleep 4 >/dev/null 2>&1 & for n in 1 2 3 4 5 6 7 8 9; do [ -e lock ] && break; sleep 0.1; done; sleep 0.5'
+    on_peer '(flock lock sh -c "echo >held; until [ -e release ]; do sleep 0.2; done" >/dev/null 2>&1 &)
+        until [ -e held ]; do sleep 0.1; done'
     refused flock -n lock true
+    echo >release
     until flock -n lock true; do sleep 0.5; done
     same '' "$(on_peer 'flock -n lock true')" 'what flock says in the peer'
 

@@ -1,6 +1,6 @@
 # A guest that is killed in the middle of heavy writing leaves nothing in the server, and disturbs no
 # other guest; the next one mounts, and finds what was written.
-# seconds: 180
+# seconds: 300
 
 server_holds >"$TMP/before"
 rounds=${LONG:+5}
@@ -13,7 +13,7 @@ for round in $(seq "${rounds:-2}"); do
             (while :; do cat big-$n; done) >/dev/null 2>&1 &
         done
         (flock held sleep 1000) >/dev/null 2>&1 &
-        exec 3<>gone; rm gone; sleep 1'
+        exec 3<>gone; rm gone; sleep ${SLOWER:-1}'
     # We go on meanwhile.
     dd if=/dev/zero of=ours bs=64k count=200
     kill_peer

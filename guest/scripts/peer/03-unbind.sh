@@ -1,6 +1,6 @@
 # The driver is unbound from the device under load and bound again: the guest mounts anew, nothing of
 # before is held by the server.
-# seconds: 120
+# seconds: 300
 
 boot_peer
 ask peer 'umount "$MNT"'

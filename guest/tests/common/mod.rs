@@ -6,7 +6,7 @@ use std::env;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use virtfs_guest::{Cache, Item};
+use virtfs_guest::{Cache, Item, Model};
 
 /// Whether everything is wanted, not only what a continuous run has the time for.
 pub(crate) fn long() -> bool {
@@ -41,6 +41,16 @@ pub(crate) fn items(cache: Cache) -> Vec<Item> {
     items.retain(|item| {
         item.is_for(cache) && is_chosen(item) && (chosen() || long() || item.is_short_for(cache))
     });
+    items
+}
+
+/// Those of them that can hold under an ownership model; in the short form of a run, if none were
+/// asked for, those that have to do with owners, special files, ACLs and attributes.
+pub(crate) fn items_under(model: Model, cache: Cache) -> Vec<Item> {
+    const OF_MODELS: [&str; 4] = ["10-", "11-", "13-", "14-"];
+    let mut items = items(cache);
+    let is_of_models = |item: &Item| OF_MODELS.iter().any(|begin| item.name().starts_with(begin));
+    items.retain(|item| item.is_under(model, cache) && (long() || chosen() || is_of_models(item)));
     items
 }
 

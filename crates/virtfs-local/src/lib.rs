@@ -35,4 +35,6 @@ mod xattrs;
 
 pub use ids::{IdMap, IdMapError, IdRange, OVERFLOW_ID, Owner, Squash};
 pub use localfs::LocalFs;
-pub use options::{Containment, Multidevs, Options, ParseModelError, SecurityModel, Xattrs};
+pub use options::{
+    Containment, Multidevs, Options, ParseModelError, SecurityModel, Writeout, Xattrs,
+};

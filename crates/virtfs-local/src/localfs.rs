@@ -14,7 +14,7 @@ use virtfs_vfs::{
 
 use crate::inode::{InodeId, LOOK, look};
 use crate::opened::LocalOpen;
-use crate::options::{Containment, Options};
+use crate::options::{Containment, Options, Writeout};
 use crate::ownership::Ownership;
 use crate::proc::ProcFd;
 use crate::sys::handle;
@@ -33,6 +33,7 @@ pub struct LocalFs {
     /// In use for ever: what everything else is found again from is never closed.
     _root_fd: Option<Arc<OwnedFd>>,
     pub(crate) readonly: bool,
+    pub(crate) writeout: Writeout,
 }
 
 impl LocalFs {
@@ -68,6 +69,7 @@ impl LocalFs {
             _root_fd: root.inode.held(),
             root,
             readonly: options.readonly,
+            writeout: options.writeout,
         })
     }
 

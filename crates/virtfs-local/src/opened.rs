@@ -76,6 +76,11 @@ impl LocalOpen {
         Ok(fd)
     }
 
+    /// Whether each write goes to the end of the file.
+    pub(crate) fn appends(&self) -> bool {
+        self.how.contains(OFlags::APPEND)
+    }
+
     fn tree(&self) -> &Tree {
         &self.node.tree
     }

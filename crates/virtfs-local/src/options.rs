@@ -35,6 +35,8 @@ pub struct Options {
     pub on_other_device: Option<fn()>,
     /// Which extended attributes clients have.
     pub xattr: Xattrs,
+    /// When the host begins to write to its disk what clients wrote.
+    pub writeout: Writeout,
     /// Every change answers `EROFS`.
     pub readonly: bool,
     /// How changes are kept inside the export when directories are moved out of it.
@@ -65,6 +67,7 @@ impl Default for Options {
             multidevs: Multidevs::Remap,
             on_other_device: None,
             xattr: Xattrs::User,
+            writeout: Writeout::Later,
             readonly: false,
             containment: Containment::Verify,
             max_nodes_open: share(2).max(16),
@@ -135,6 +138,18 @@ pub enum Xattrs {
     Security,
     /// `trusted.*` too, and whatever else the host has under the models that are not mapped.
     All,
+}
+
+/// When the host begins to write to its disk what clients wrote (`writeout`). Nothing is promised to
+/// be there before a `Tfsync`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Writeout {
+    /// When it sees fit.
+    #[default]
+    Later,
+    /// With each `Twrite`, so that its page cache does not fill up with what is still to be written.
+    /// Costs a call.
+    Immediate,
 }
 
 /// A name that is no [`SecurityModel`].

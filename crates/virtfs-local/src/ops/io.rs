@@ -1,14 +1,17 @@
 //! Reading, writing and syncing open files.
 
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 
 use rustix::fs::{fdatasync, fsync};
 use virtfs_vfs::{Cx, Errno, FileKind, IoFlags, Open, ReplyBody, RequestBody};
 
 use crate::call::call;
 use crate::hostfs::HostFs;
+use crate::opened::LocalOpen;
 use crate::ops::stat::Subject;
+use crate::options::Writeout;
 use crate::ownership::File;
+use crate::sys::writeout;
 use crate::{LocalFs, thread};
 
 /// `Tread` of a file: what is cached without sleeping, the rest after having said so. Short only
@@ -84,10 +87,23 @@ pub(crate) fn write(
             Err(error) => return Err(error),
         }
     }
-    match all - body.remaining() {
-        0 if all > 0 => Err(Errno::EIO),
-        written => Ok(written),
+    let written = all - body.remaining();
+    if written == 0 && all > 0 {
+        return Err(Errno::EIO);
     }
+    if fs.writeout == Writeout::Immediate {
+        begin_writeout(open, fd.as_fd(), offset, written);
+    }
+    Ok(written)
+}
+
+/// The bytes are written as far as the client is concerned: a failure shows at its `Tfsync`.
+fn begin_writeout(open: &LocalOpen, fd: BorrowedFd<'_>, offset: u64, length: usize) {
+    let (offset, length) = match open.appends() {
+        true => (0, 0), // Where the end was, only the kernel knows.
+        false => (offset, length as u64),
+    };
+    let _ = writeout::begin(fd, offset, length);
 }
 
 fn may_hang(host: &HostFs) -> IoFlags {

@@ -6,6 +6,7 @@ pub(crate) mod getdents;
 pub(crate) mod handle;
 pub(crate) mod ofd;
 pub(crate) mod thread;
+pub(crate) mod writeout;
 pub(crate) mod xattrat;
 
 use rustix::io;

@@ -19,7 +19,7 @@ use self::client::{
 
 pub(crate) use self::address::Address;
 pub(crate) use self::check::{CheckArgs, MappedModel};
-pub(crate) use self::ownership::{Devices, Model, OwnershipArgs, SquashWho, XattrSet};
+pub(crate) use self::ownership::{Devices, Model, OwnershipArgs, SquashWho, When, XattrSet};
 pub(crate) use self::qemu::{DeviceLine, FsdevSpec, QemuArgs, SECURITY_MODELS};
 pub(crate) use self::serve::ServeArgs;
 pub(crate) use self::values::{DeviceSpec, SandboxMode};

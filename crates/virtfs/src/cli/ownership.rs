@@ -56,6 +56,20 @@ pub(crate) struct OwnershipArgs {
     /// What becomes of file systems that are mounted below a served directory (default remap).
     #[arg(long, value_name = "HOW")]
     pub(crate) multidevs: Option<Devices>,
+
+    /// When the host begins to write to its disk what clients wrote (default later). What they sync is
+    /// on the disk in either case.
+    #[arg(long, value_name = "WHEN")]
+    pub(crate) writeout: Option<When>,
+}
+
+/// When what was written is on its way to the disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum When {
+    /// When the host sees fit
+    Later,
+    /// With each write, so that little is left to be written; costs a system call
+    Immediate,
 }
 
 /// Who owns what clients create.

@@ -1,9 +1,11 @@
 //! What was typed about owners, modes and attributes, and what it means.
 
 use tracing::warn;
-use virtfs_local::{IdMap, IdMapError, Multidevs, Options, Owner, SecurityModel, Squash, Xattrs};
+use virtfs_local::{
+    IdMap, IdMapError, Multidevs, Options, Owner, SecurityModel, Squash, Writeout, Xattrs,
+};
 
-use crate::cli::{Devices, Model, OwnershipArgs, SquashWho, XattrSet};
+use crate::cli::{Devices, Model, OwnershipArgs, SquashWho, When, XattrSet};
 use crate::failure::Failure;
 
 /// Owners, modes and attributes of an export.
@@ -16,6 +18,7 @@ pub(super) struct Ownership {
     maps: [IdMap; 2],
     squash: Squash,
     multidevs: Multidevs,
+    writeout: Writeout,
 }
 
 impl Ownership {
@@ -80,6 +83,10 @@ impl Ownership {
                 Some(Devices::Forbid) => Multidevs::Forbid,
                 Some(Devices::Warn) => Multidevs::Warn,
             },
+            writeout: match args.writeout {
+                None | Some(When::Later) => Writeout::Later,
+                Some(When::Immediate) => Writeout::Immediate,
+            },
         })
     }
 
@@ -99,6 +106,7 @@ impl Ownership {
             multidevs: self.multidevs,
             on_other_device: Some(warn_of_devices),
             xattr: self.xattr,
+            writeout: self.writeout,
             ..options
         }
     }
@@ -115,6 +123,7 @@ impl Default for Ownership {
             maps: [IdMap::default(), IdMap::default()],
             squash: Squash::None,
             multidevs: Multidevs::Remap,
+            writeout: Writeout::Later,
         }
     }
 }

@@ -175,6 +175,7 @@ fn merge(mut flags: OwnershipArgs, spec: &FsdevSpec) -> Result<OwnershipArgs, Fa
     settle(&mut flags.fmode, spec.fmode, spec, "fmode")?;
     settle(&mut flags.dmode, spec.dmode, spec, "dmode")?;
     settle(&mut flags.multidevs, spec.multidevs, spec, "multidevs")?;
+    settle(&mut flags.writeout, spec.writeout, spec, "writeout")?;
     Ok(flags)
 }
 

@@ -4,6 +4,10 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::thread;
+use std::time::Duration;
+
+use rustix::process::Signal;
 
 use crate::ordinary::attach;
 use crate::running::{Running, unix};
@@ -156,4 +160,40 @@ fn maps_that_overlap_are_refused_with_both_ranges() {
     );
     let wrong = [&flags[..], &["--gid-map", "5:100"]].concat();
     fails(&wrong, 2, "GUEST:HOST:COUNT");
+}
+
+/// The calls are what can be seen of it: what is on its way to a disk is the kernel's affair.
+#[test]
+fn writeout_immediate_sends_each_write_on_its_way() {
+    let dir = tempfile::tempdir().unwrap();
+    let (export, trace) = (dir.path().join("export"), dir.path().join("trace"));
+    fs::create_dir(&export).unwrap();
+    let socket = dir.path().join("9p");
+    let share = format!(
+        "local,id=a,path={},security_model=none,writeout=immediate",
+        export.display()
+    );
+    let mut command = Command::new("strace");
+    // -D: the process that is started is the server.
+    command.args(["-D", "-f", "-e", "trace=sync_file_range", "-o"]);
+    command.arg(&trace).arg(env!("CARGO_BIN_EXE_virtfs"));
+    command.args(["serve", "-fsdev", &share, "--listen", &unix(&socket)]);
+    let mut server = Running::start(command.stdin(Stdio::null()));
+    server.line("listening on ");
+    let file = create(&attach(&socket, "a", 0), "f", 0o600, 0).unwrap();
+    file.write_at(&[7; 8192], 4096).unwrap();
+    drop(file);
+    let pid = server.pid().as_raw_nonzero();
+    server.signal(Signal::TERM);
+    assert!(server.end().success());
+    let ended = format!("{pid} +++ exited");
+    let told = (0..2000).find_map(|_| {
+        thread::sleep(Duration::from_millis(10));
+        fs::read_to_string(&trace)
+            .ok()
+            .filter(|t| t.contains(&ended))
+    });
+    let told = told.expect("strace says that the server has ended");
+    let call = ", 4096, 8192, SYNC_FILE_RANGE_WAIT_BEFORE|SYNC_FILE_RANGE_WRITE) = 0";
+    assert_eq!(told.matches(call).count(), 1, "{told}");
 }

@@ -7,7 +7,7 @@ use clap::ValueEnum;
 
 use super::pairs::{Pairs, is_identifier};
 use super::throttle;
-use crate::cli::ownership::{Devices, Model, permission_bits};
+use crate::cli::ownership::{Devices, Model, When, permission_bits};
 
 /// A directory to serve. What was not typed is `None`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +19,7 @@ pub(crate) struct FsdevSpec {
     pub(crate) fmode: Option<u32>,
     pub(crate) dmode: Option<u32>,
     pub(crate) multidevs: Option<Devices>,
+    pub(crate) writeout: Option<When>,
     /// How many extended attributes may be in use at once. The server bounds their bytes instead.
     pub(crate) max_xattr: Option<u32>,
 }
@@ -89,21 +90,15 @@ impl FsdevSpec {
             Ok(Some(bits))
         };
         let (fmode, dmode) = (mode("fmode")?, mode("dmode")?);
-        match pairs.text("writeout")?.as_deref() {
-            None => {}
-            Some("immediate") => {
-                return Err(
-                    "writeout=immediate: virtfs leaves it to the host's kernel when it \
-                            writes; leave it out. What guests sync is on the disk in either case"
-                        .into(),
-                );
-            }
+        let writeout = match pairs.text("writeout")?.as_deref() {
+            None => None,
+            Some("immediate") => Some(When::Immediate),
             Some(other) => {
                 return Err(format!(
                     "invalid writeout property '{other}': there is 'immediate'"
                 ));
             }
-        }
+        };
         throttle::check(pairs)?;
         let multidevs = pairs.text("multidevs")?;
         let multidevs = multidevs.as_deref().map(devices).transpose()?;
@@ -118,6 +113,7 @@ impl FsdevSpec {
             fmode,
             dmode,
             multidevs,
+            writeout,
             max_xattr: max_xattr.transpose()?,
         })
     }
@@ -212,7 +208,7 @@ mod tests {
     #[test]
     fn every_key_has_its_meaning() {
         let text = "local,id=fs0,path=/a,,b=c,security_model=mapped,readonly=on,fmode=0644,\
-                    dmode=755,multidevs=forbid,max_xattr=100";
+                    dmode=755,multidevs=forbid,writeout=immediate,max_xattr=100";
         let expected = FsdevSpec {
             id: "fs0".into(),
             path: "/a,b=c".into(),
@@ -221,6 +217,7 @@ mod tests {
             fmode: Some(0o644),
             dmode: Some(0o755),
             multidevs: Some(Devices::Forbid),
+            writeout: Some(When::Immediate),
             max_xattr: Some(100),
         };
         assert_eq!(fsdev(text), Ok(expected.clone()));
@@ -282,7 +279,6 @@ mod tests {
             ),
             ("local,id=a,path=/a,multidevs=all", "invalid multidevs"),
             ("local,id=a,path=/a,readonly=1", "expects 'on' or 'off'"),
-            ("local,id=a,path=/a,writeout=immediate", "leave it out"),
             ("local,id=a,path=/a,writeout=later", "there is 'immediate'"),
             ("local,id=a,path=/a,max_xattr=4294967296", "too large"),
             (

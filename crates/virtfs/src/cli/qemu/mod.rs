@@ -17,10 +17,10 @@ pub(crate) use self::fsdev::{FsdevSpec, SECURITY_MODELS, VirtfsSpec};
 pub(crate) struct QemuArgs {
     /// A directory to serve, as QEMU's -fsdev says it. May be given several times.
     ///
-    /// Keys: id, path, security_model, readonly, fmode, dmode, multidevs; a comma in a value is
-    /// written twice. The export is called by its id. fmode and dmode are octal, with or without a
-    /// 0 in front. writeout=immediate and throttling.* are understood and refused; max_xattr is
-    /// passed over, since the server bounds attributes in use by their bytes.
+    /// Keys: id, path, security_model, readonly, fmode, dmode, multidevs, writeout; a comma in a
+    /// value is written twice. The export is called by its id. fmode and dmode are octal, with or
+    /// without a 0 in front. throttling.* is understood and refused; max_xattr is passed over,
+    /// since the server bounds attributes in use by their bytes.
     #[arg(long, value_name = "local,id=ID,path=DIR,...")]
     #[arg(value_parser = OsStringValueParser::new().try_map(FsdevSpec::parse))]
     pub(crate) fsdev: Vec<FsdevSpec>,

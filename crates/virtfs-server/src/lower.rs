@@ -91,6 +91,8 @@ pub(crate) enum Op<'a> {
         kind: LockKind,
         range: LockRange,
         owner: LockOwner<'a>,
+        /// Whether the client's process waits for it.
+        blocking: bool,
     },
     TestLock {
         kind: LockKind,
@@ -322,6 +324,7 @@ pub(crate) fn lower<'a>(message: &Tmessage<'a>) -> Result<Op<'a>, Errno> {
                     client_id: m.client_id,
                     proc_id: m.proc_id,
                 },
+                blocking: m.flags.bits() & LockFlags::BLOCK.bits() != 0,
             }
         }
         Tmessage::Getlock(m) => Op::TestLock {

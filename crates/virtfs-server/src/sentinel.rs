@@ -48,7 +48,9 @@ pub(crate) trait Watched: Send + Sync {
     fn tick(self: Arc<Self>) -> Watch;
     fn drain(&self);
     fn abort(&self);
-    fn interrupt(&self);
+    fn interrupt(self: Arc<Self>);
+    /// Tries a request again that waits for a lock.
+    fn try_again(self: Arc<Self>, tag: u16);
     /// Waits until it has ended, for so long at most; whether it has.
     fn wait(&self, patience: Option<Duration>) -> bool;
 }

@@ -1,7 +1,5 @@
 //! Attach, walk and clunk: how fids come and go.
 
-use std::sync::Arc;
-
 use virtfs_vfs::{Cx, Errno, Name, Node, Qids, User};
 
 use super::{Outcome, Request};
@@ -28,10 +26,7 @@ impl Request<'_> {
             user,
             kind: FidKind::Walked { node, root: true },
         };
-        Ok(Outcome {
-            answer: Answer::Qid(qid),
-            state: Some(Arc::new(fid)),
-        })
+        Ok(Outcome::with_state(Answer::Qid(qid), fid))
     }
 
     pub(super) fn walk(&self, names: &WalkNames<'_>) -> Result<Outcome, Errno> {
@@ -76,10 +71,7 @@ impl Request<'_> {
             user: from.user,
             kind,
         };
-        Outcome {
-            answer: Answer::Walked(qids),
-            state: Some(Arc::new(fid)),
-        }
+        Outcome::with_state(Answer::Walked(qids), fid)
     }
 
     /// The session has freed the number; what is left is what the fid had put off.

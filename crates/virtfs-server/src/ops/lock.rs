@@ -1,15 +1,24 @@
 //! Byte-range locks.
 
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use virtfs_vfs::{Errno, LockFile, LockHolder, LockKind, LockRange};
 
-use super::{Outcome, Request};
+use super::{Outcome, Request, Retry};
 use crate::budget::Permit;
 use crate::fid::{Fid, OpenFid};
-use crate::locks::{InodeKey, OwnerKey};
+use crate::locks::{InodeKey, OwnerKey, Taken};
 use crate::lower::LockOwner;
 use crate::raise::Answer;
+
+/// How long a request waits whose process waits. Not longer, so that a client hears in time of a
+/// signal for that process: Linux asks again.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// How long one waits whose process does not, if another process of its client is in the way: Linux
+/// lets go of a lock on its own side before it says so.
+const PATIENCE_WITH_ITSELF: Duration = Duration::from_millis(50);
 
 impl Request<'_> {
     pub(super) fn lock(
@@ -17,19 +26,33 @@ impl Request<'_> {
         kind: LockKind,
         range: LockRange,
         owner: LockOwner<'_>,
+        blocking: bool,
     ) -> Result<Outcome, Errno> {
         let fid = self.fid()?;
         let open = fid.opened()?;
         open.locked.store(true, Ordering::Relaxed);
-        let granted = self.shared.locks.set(
-            inode_of(fid, open),
-            self.owner(owner),
-            open.id,
-            kind,
-            range,
-            || self.lock_file(fid, open),
-        )?;
-        Ok(Answer::Granted(granted).into())
+        let locks = &self.shared.locks;
+        let inode = inode_of(fid, open);
+        let seen = locks.waiters().releases();
+        let taken = locks.set(inode, self.owner(owner), open.id, kind, range, || {
+            self.lock_file(fid, open)
+        })?;
+        let patience = match taken {
+            Taken::Granted => return Ok(Answer::Granted(true).into()),
+            _ if blocking => PATIENCE,
+            Taken::HeldBySession => PATIENCE_WITH_ITSELF,
+            Taken::HeldByOther | Taken::HeldByHost => Duration::ZERO,
+        };
+        Ok(Outcome {
+            answer: Answer::Granted(false),
+            state: None,
+            retry: (!patience.is_zero()).then_some(Retry {
+                inode,
+                patience,
+                poll: taken == Taken::HeldByHost,
+                seen,
+            }),
+        })
     }
 
     pub(super) fn test_lock(

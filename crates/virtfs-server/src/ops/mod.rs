@@ -11,12 +11,14 @@ mod open;
 mod xattr;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use virtfs_vfs::{Call, Cx, Errno, FileSystem};
 
 use crate::budget::Budget;
 use crate::export::Export;
 use crate::fid::Fid;
+use crate::locks::InodeKey;
 use crate::lower::Op;
 use crate::raise::Answer;
 use crate::server::Shared;
@@ -44,6 +46,33 @@ pub(crate) struct Outcome {
     pub(crate) answer: Answer,
     /// The new state of the fid that it makes or changes.
     pub(crate) state: Option<Arc<Fid>>,
+    /// It may be tried again before it is answered.
+    pub(crate) retry: Option<Retry>,
+}
+
+/// How a lock that somebody else holds is waited for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Retry {
+    pub(crate) inode: InodeKey,
+    /// For how long in all.
+    pub(crate) patience: Duration,
+    /// Whether nobody tells when it is free.
+    pub(crate) poll: bool,
+    /// What [`Waiters::releases`] said before the try.
+    ///
+    /// [`Waiters::releases`]: crate::locks::Waiters::releases
+    pub(crate) seen: u64,
+}
+
+impl Outcome {
+    /// An answer, and the state of a fid that was made or changed.
+    fn with_state(answer: Answer, state: Fid) -> Self {
+        Self {
+            answer,
+            state: Some(Arc::new(state)),
+            retry: None,
+        }
+    }
 }
 
 impl From<Answer> for Outcome {
@@ -51,6 +80,7 @@ impl From<Answer> for Outcome {
         Self {
             answer,
             state: None,
+            retry: None,
         }
     }
 }
@@ -89,7 +119,12 @@ impl<'a> Request<'a> {
             Op::ReadLink => self.readlink(),
             Op::XattrWalk { name } => self.xattr_walk(name),
             Op::XattrCreate { name, size, how } => self.xattr_create(name, size, how),
-            Op::Lock { kind, range, owner } => self.lock(kind, range, owner),
+            Op::Lock {
+                kind,
+                range,
+                owner,
+                blocking,
+            } => self.lock(kind, range, owner, blocking),
             Op::TestLock { kind, range, owner } => self.test_lock(kind, range, owner),
             // These have a payload and are called directly.
             Op::Read { .. } | Op::Write { .. } | Op::List { .. } => Err(Errno::EIO),

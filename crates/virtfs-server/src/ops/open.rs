@@ -1,6 +1,5 @@
 //! Opening and creating files.
 
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use virtfs_vfs::{Errno, FileKind, Name, Node, OpenFlags, Opened};
@@ -55,10 +54,7 @@ impl Request<'_> {
             user: fid.user,
             kind: FidKind::Open(open),
         };
-        Outcome {
-            answer: Answer::Opened { qid, iounit },
-            state: Some(Arc::new(state)),
-        }
+        Outcome::with_state(Answer::Opened { qid, iounit }, state)
     }
 
     /// A session may open as many files as there are, and its share when others want some too.

@@ -8,6 +8,7 @@ use virtfs_vfs::Errno;
 use super::claims::{self, Claims, Effect};
 use super::core::{Core, Tagged, Work};
 use super::table::{Operand, Promise, Waiter};
+use super::waiting::Tried;
 use crate::fid::Fid;
 use crate::transport::{Exchange, Fault, Receiver, Transport};
 
@@ -170,6 +171,7 @@ impl<T: Transport> Core<T> {
             promise,
             refused,
             bytes,
+            tried: Tried::default(),
         };
         if work.waits() {
             for (operand, state) in work.operands.iter().enumerate() {

@@ -37,10 +37,14 @@ impl<T: Transport> Core<T> {
             self.flushes += 1;
             return;
         }
-        if let Some(work) = self.take_queued(target) {
+        let waiting = self.waiting.remove(&target);
+        if let Some(work) = waiting.or_else(|| {
+            let work = self.take_queued(target)?;
+            self.release(&work);
+            Some(work)
+        }) {
             self.tags.remove(&target);
             self.abandon(&work);
-            self.release(&work);
             bury(&mut self.garbage, work.operands);
             transport.discard(work.exchange);
         }
@@ -71,6 +75,12 @@ impl<T: Transport> Core<T> {
         while !self.held.is_empty() {
             self.drop_held(0, transport);
         }
+        for (_, work) in self.waiting.drain() {
+            // They are taken off below, with those in flight.
+            self.in_flight += 1;
+            self.in_flight_bytes += work.bytes;
+            self.ready.push_back(work);
+        }
         let queued = self
             .ready
             .drain(..)
@@ -98,6 +108,7 @@ impl<T: Transport> Core<T> {
 
     /// Interrupts what runs, which is answered nevertheless.
     pub(super) fn interrupt_all(&mut self) {
+        self.try_all_again();
         for tagged in self.tags.values() {
             if let Tagged::Request {
                 call,

@@ -14,6 +14,7 @@ use super::CallState;
 use super::cancel::reply_flush;
 use super::run::Done;
 use super::table::{FidTable, Operand, Promise};
+use super::waiting::{Tried, Waits};
 use crate::Limits;
 use crate::fid::Fid;
 use crate::sentinel::{Interrupter, Watch};
@@ -38,6 +39,8 @@ pub(super) struct Work<E> {
     /// Refused on arrival.
     pub(super) refused: Option<Errno>,
     pub(super) bytes: usize,
+    /// How often it was tried, if somebody held the lock that it asks for.
+    pub(super) tried: Tried,
 }
 
 impl<E> Work<E> {
@@ -89,6 +92,8 @@ pub(super) struct Core<T: Transport> {
     pub(super) tags: FxHashMap<u16, Tagged<T::Exchange>>,
     pub(super) ready: VecDeque<Work<T::Exchange>>,
     pub(super) parked: FxHashMap<u64, Work<T::Exchange>>,
+    /// Who waits for a lock, by tag. They are not in flight: whoever is to unlock must get through.
+    pub(super) waiting: FxHashMap<u16, Work<T::Exchange>>,
     /// Kind, tag and request of what came when the budget was used up, in order.
     pub(super) held: VecDeque<(u8, u16, T::Exchange)>,
     pub(super) held_bytes: usize,
@@ -140,6 +145,7 @@ impl<T: Transport> Core<T> {
             tags: FxHashMap::default(),
             ready: VecDeque::new(),
             parked: FxHashMap::default(),
+            waiting: FxHashMap::default(),
             held: VecDeque::new(),
             held_bytes: 0,
             spare_calls: Vec::new(),
@@ -178,6 +184,10 @@ impl<T: Transport> Core<T> {
             return Next::Flush;
         }
         self.admit_held(transport);
+        if self.ended {
+            // Who hung up does not wait.
+            self.try_all_again();
+        }
         if let Some(work) = self.ready.pop_front() {
             return self.start(work);
         }
@@ -247,21 +257,33 @@ impl<T: Transport> Core<T> {
         self.in_flight_bytes -= work.bytes;
     }
 
-    /// Ends a request that ran. `head` is the reply's, as far as there is one.
-    pub(super) fn finish(&mut self, done: Done<T::Exchange>, head: &[u8], transport: &T) {
+    /// Ends a request that ran, or has it wait. `head` is the reply's, as far as there is one.
+    pub(super) fn finish(
+        &mut self,
+        done: Done<T::Exchange>,
+        head: &[u8],
+        transport: &T,
+    ) -> Option<Waits> {
         let Done {
             mut work,
             interrupted,
             state,
+            retry,
         } = done;
         self.running -= 1;
         self.progress += 1;
         self.release(&work);
+        if let Some(retry) = retry {
+            match self.put_off(work, retry) {
+                Ok(waits) => return Some(waits),
+                Err(refused) => work = refused,
+            }
+        }
         let Some(Tagged::Request {
             flushes, dropped, ..
         }) = self.tags.remove(&work.tag)
         else {
-            return;
+            return None;
         };
         match &state {
             Some(fid) => {
@@ -296,6 +318,7 @@ impl<T: Transport> Core<T> {
         }
         bury(&mut self.garbage, operands);
         bury(&mut self.garbage, state.map(Operand::Fid));
+        None
     }
 
     fn reuse(&mut self, call: Arc<CallState>) {

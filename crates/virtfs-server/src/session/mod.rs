@@ -10,6 +10,7 @@ mod claims;
 mod core;
 mod run;
 mod table;
+mod waiting;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64};
@@ -134,7 +135,11 @@ impl<T: Transport> Session<T> {
                     }
                     let done = self.run(work, dialect, msize, &mut scratch);
                     let mut core = self.lock();
-                    core.finish(done, scratch.head(), &self.transport);
+                    if let Some(waits) = core.finish(done, scratch.head(), &self.transport) {
+                        drop(core);
+                        self.wait_for_lock(waits);
+                        core = self.lock();
+                    }
                     self.drop_garbage(core)
                 }
                 Next::Flush => {
@@ -283,8 +288,9 @@ impl<T: Transport> Session<T> {
     }
 
     /// Interrupts what runs; it is answered even so.
-    pub fn interrupt(&self) {
+    pub fn interrupt(self: &Arc<Self>) {
         self.lock().interrupt_all();
+        self.help(false);
         self.shared.sentinel.wake();
     }
 
@@ -323,8 +329,12 @@ impl<T: Transport> Watched for Session<T> {
         Session::abort(self);
     }
 
-    fn interrupt(&self) {
-        Session::interrupt(self);
+    fn interrupt(self: Arc<Self>) {
+        Session::interrupt(&self);
+    }
+
+    fn try_again(self: Arc<Self>, tag: u16) {
+        self.retry(tag);
     }
 
     fn wait(&self, patience: Option<Duration>) -> bool {

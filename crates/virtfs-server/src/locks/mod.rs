@@ -5,12 +5,17 @@
 //! which ranges an owner took through which fid, because a clunk drops those, and because the
 //! host cannot tell one client's process from another's.
 
+mod records;
+mod waiters;
+
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use virtfs_vfs::{Errno, LockFile, LockKind, LockRange};
 
+use self::records::{Record, put};
+pub(crate) use self::waiters::{Waiter, Waiters};
 use crate::fid::OpenId;
 
 /// A file, whoever opened it.
@@ -38,13 +43,17 @@ pub(crate) struct Found {
     pub(crate) client_id: Vec<u8>,
 }
 
-/// A range that an owner holds.
+/// What became of a try to take a range.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-struct Record {
-    range: LockRange,
-    kind: LockKind,
-    /// The fid that it was taken through.
-    open: OpenId,
+pub(crate) enum Taken {
+    /// It is taken, or released.
+    Granted,
+    /// The same client holds it: one of its processes may have let go, and not told yet.
+    HeldBySession,
+    /// Another client of this server holds it.
+    HeldByOther,
+    /// A program of the host does, or another server.
+    HeldByHost,
 }
 
 struct Owner {
@@ -61,6 +70,7 @@ pub(crate) struct LockTable {
     inodes: Mutex<HashMap<InodeKey, Owners>>,
     records: AtomicUsize,
     limit: usize,
+    waiters: Waiters,
 }
 
 impl LockTable {
@@ -69,10 +79,16 @@ impl LockTable {
             inodes: Mutex::default(),
             records: AtomicUsize::new(0),
             limit,
+            waiters: Waiters::default(),
         }
     }
 
-    /// Takes, changes or releases a range, without waiting; `false` if another owner holds it.
+    /// Those who wait for a range.
+    pub(crate) fn waiters(&self) -> &Waiters {
+        &self.waiters
+    }
+
+    /// Takes, changes or releases a range, without waiting.
     pub(crate) fn set(
         &self,
         inode: InodeKey,
@@ -81,11 +97,11 @@ impl LockTable {
         kind: LockKind,
         range: LockRange,
         lock_file: impl FnOnce() -> Result<Box<dyn LockFile>, Errno>,
-    ) -> Result<bool, Errno> {
+    ) -> Result<Taken, Errno> {
         let owners = match kind {
             LockKind::Unlock => match self.lock_inodes().get(&inode) {
                 Some(owners) => owners.clone(),
-                None => return Ok(true),
+                None => return Ok(Taken::Granted),
             },
             // A lock splits a record in two at worst.
             _ if self.records.load(Ordering::Relaxed) + 2 > self.limit => {
@@ -95,6 +111,9 @@ impl LockTable {
         };
         let outcome = self.set_of(&mut lock(&owners), key, open, kind, range, lock_file);
         self.forget_if_empty(inode, owners);
+        if let (Ok(Taken::Granted), LockKind::Read | LockKind::Unlock) = (&outcome, kind) {
+            self.waiters.released(inode);
+        }
         outcome
     }
 
@@ -106,10 +125,20 @@ impl LockTable {
         kind: LockKind,
         range: LockRange,
         lock_file: impl FnOnce() -> Result<Box<dyn LockFile>, Errno>,
-    ) -> Result<bool, Errno> {
+    ) -> Result<Taken, Errno> {
+        if kind != LockKind::Unlock
+            && let Some((holder, _)) = in_the_way(owners, &key, kind, range)
+        {
+            // The host need not be asked.
+            return Ok(if holder.key.session == key.session {
+                Taken::HeldBySession
+            } else {
+                Taken::HeldByOther
+            });
+        }
         let at = match owners.iter().position(|owner| owner.key == key) {
             Some(at) => at,
-            None if kind == LockKind::Unlock => return Ok(true),
+            None if kind == LockKind::Unlock => return Ok(Taken::Granted),
             None => {
                 owners.push(Owner {
                     key,
@@ -131,7 +160,11 @@ impl LockTable {
         if owner.records.is_empty() {
             owners.swap_remove(at);
         }
-        outcome
+        Ok(if outcome? {
+            Taken::Granted
+        } else {
+            Taken::HeldByHost
+        })
     }
 
     /// Whose lock is in the way of taking a range, if anybody's.
@@ -191,6 +224,7 @@ impl LockTable {
         });
         drop(guard);
         self.forget_if_empty(inode, owners);
+        self.waiters.released(inode);
     }
 
     fn replace(&self, owner: &mut Owner, records: Vec<Record>) {
@@ -219,6 +253,24 @@ fn lock(owners: &Owners) -> MutexGuard<'_, Vec<Owner>> {
     owners.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Whose lock of ours keeps an owner from a range, if anybody's.
+fn in_the_way<'a>(
+    owners: &'a [Owner],
+    key: &OwnerKey,
+    kind: LockKind,
+    range: LockRange,
+) -> Option<(&'a Owner, &'a Record)> {
+    owners
+        .iter()
+        .filter(|owner| owner.key != *key)
+        .find_map(|owner| {
+            let whole = owner.file.whole_file_only();
+            let mut records = owner.records.iter();
+            let record = records.find(|record| record.excludes(kind, range, whole))?;
+            Some((owner, record))
+        })
+}
+
 /// Whose lock is in the way, among these owners of a file and the host's programs.
 fn test_of(
     owners: &[Owner],
@@ -227,20 +279,13 @@ fn test_of(
     range: LockRange,
     lock_file: impl FnOnce() -> Result<Box<dyn LockFile>, Errno>,
 ) -> Result<Option<Found>, Errno> {
-    for owner in owners.iter().filter(|owner| owner.key != *key) {
-        let whole = owner.file.whole_file_only();
-        let in_the_way = |record: &&Record| {
-            (whole || overlap(record.range, range))
-                && (kind == LockKind::Write || record.kind == LockKind::Write)
-        };
-        if let Some(record) = owner.records.iter().find(in_the_way) {
-            return Ok(Some(Found {
-                kind: record.kind,
-                range: record.range,
-                proc_id: owner.key.proc_id,
-                client_id: owner.key.client_id.to_vec(),
-            }));
-        }
+    if let Some((owner, record)) = in_the_way(owners, key, kind, range) {
+        return Ok(Some(Found {
+            kind: record.kind,
+            range: record.range,
+            proc_id: owner.key.proc_id,
+            client_id: owner.key.client_id.to_vec(),
+        }));
     }
     // Nobody of ours: it may be a program of the host.
     let opened;
@@ -282,52 +327,6 @@ fn apply(
         LockKind::Read
     };
     file.set(strongest, LockRange::WHOLE)
-}
-
-fn overlap(a: LockRange, b: LockRange) -> bool {
-    a.start <= b.last && b.start <= a.last
-}
-
-/// Puts a record over what was in its range: neighbours are cut, an unlock leaves a gap.
-fn put(records: &mut Vec<Record>, new: Record) {
-    let mut after = Vec::with_capacity(records.len() + 2);
-    for old in records.drain(..) {
-        if !overlap(old.range, new.range) {
-            after.push(old);
-            continue;
-        }
-        if old.range.start < new.range.start {
-            let range = LockRange {
-                start: old.range.start,
-                last: new.range.start - 1,
-            };
-            after.push(Record { range, ..old });
-        }
-        if old.range.last > new.range.last {
-            let range = LockRange {
-                start: new.range.last + 1,
-                last: old.range.last,
-            };
-            after.push(Record { range, ..old });
-        }
-    }
-    if new.kind != LockKind::Unlock {
-        after.push(new);
-    }
-    after.sort_by_key(|record| record.range.start);
-    // Neighbours of one kind, taken through one fid, are one.
-    for record in after {
-        match records.last_mut() {
-            Some(last)
-                if last.kind == record.kind
-                    && last.open == record.open
-                    && last.range.last.checked_add(1) == Some(record.range.start) =>
-            {
-                last.range.last = record.range.last;
-            }
-            _ => records.push(record),
-        }
-    }
 }
 
 #[cfg(test)]
@@ -408,40 +407,5 @@ mod tests {
         });
         assert_eq!(table.records.load(Ordering::Relaxed), 0);
         assert!(table.lock_inodes().is_empty());
-    }
-
-    fn record(start: u64, last: u64, kind: LockKind, open: OpenId) -> Record {
-        Record {
-            range: LockRange { start, last },
-            kind,
-            open,
-        }
-    }
-
-    #[test]
-    fn a_lock_in_the_middle_splits_what_was_there() {
-        let (a, b) = (OpenId::new(), OpenId::new());
-        let mut records = vec![record(0, 99, LockKind::Read, a)];
-        put(&mut records, record(10, 19, LockKind::Write, b));
-        assert_eq!(
-            records,
-            [
-                record(0, 9, LockKind::Read, a),
-                record(10, 19, LockKind::Write, b),
-                record(20, 99, LockKind::Read, a),
-            ]
-        );
-        put(&mut records, record(5, 24, LockKind::Unlock, a));
-        assert_eq!(
-            records,
-            [
-                record(0, 4, LockKind::Read, a),
-                record(25, 99, LockKind::Read, a)
-            ]
-        );
-        put(&mut records, record(5, 24, LockKind::Read, a));
-        assert_eq!(records, [record(0, 99, LockKind::Read, a)]);
-        put(&mut records, record(0, LockRange::MAX, LockKind::Unlock, a));
-        assert_eq!(records, []);
     }
 }

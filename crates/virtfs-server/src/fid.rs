@@ -41,6 +41,8 @@ pub(crate) struct OpenFid {
     pub(crate) id: OpenId,
     /// Whether a lock was ever asked for through this fid.
     pub(crate) locked: AtomicBool,
+    /// No lock can be had through this fid any more: it is given up.
+    pub(crate) unlockable: AtomicBool,
     pub(crate) locks: Arc<LockTable>,
     pub(crate) export: usize,
     pub(crate) _permit: Permit,

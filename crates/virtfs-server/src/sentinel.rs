@@ -8,6 +8,8 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
 use std::thread;
 use std::time::Duration;
 
+use crate::locks::WaiterId;
+
 /// How long a request may run before somebody else reads on.
 const TICK: Duration = Duration::from_micros(250);
 
@@ -50,7 +52,7 @@ pub(crate) trait Watched: Send + Sync {
     fn abort(&self);
     fn interrupt(self: Arc<Self>);
     /// Tries a request again that waits for a lock.
-    fn try_again(self: Arc<Self>, tag: u16);
+    fn try_again(self: Arc<Self>, tag: u16, wait: WaiterId);
     /// Waits until it has ended, for so long at most; whether it has.
     fn wait(&self, patience: Option<Duration>) -> bool;
 }

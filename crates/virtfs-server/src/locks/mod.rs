@@ -5,17 +5,21 @@
 //! which ranges an owner took through which fid, because a clunk drops those, and because the
 //! host cannot tell one client's process from another's.
 
+mod held;
 mod records;
+#[cfg(test)]
+mod tests;
 mod waiters;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use virtfs_vfs::{Errno, LockFile, LockKind, LockRange};
+use virtfs_vfs::{Errno, LockFile, LockKind, LockRange, LockSet};
 
-use self::records::{Record, put};
-pub(crate) use self::waiters::{Waiter, Waiters};
+use self::held::Held;
+use self::records::Record;
+pub(crate) use self::waiters::{Waiter, WaiterId, Waiters};
 use crate::fid::OpenId;
 
 /// A file, whoever opened it.
@@ -34,6 +38,15 @@ pub(crate) struct OwnerKey {
     pub(crate) proc_id: u32,
 }
 
+/// What an owner asks for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Asked {
+    /// The fid that it asks through.
+    pub(crate) open: OpenId,
+    pub(crate) kind: LockKind,
+    pub(crate) range: LockRange,
+}
+
 /// A lock in the way.
 #[derive(Debug)]
 pub(crate) struct Found {
@@ -42,6 +55,14 @@ pub(crate) struct Found {
     pub(crate) proc_id: u32,
     pub(crate) client_id: Vec<u8>,
 }
+
+/// The process that `Rgetlock` names for a holder on the host that is none: an
+/// open-file-description lock, a `flock`, or a process that cannot be seen from here. Linux shows
+/// the negated number; that of -1 would be somebody.
+const NO_PROCESS: u32 = 0;
+
+/// The client that it names for whatever holds a lock on the host.
+const HOST: &[u8] = b"host";
 
 /// What became of a try to take a range.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -59,8 +80,7 @@ pub(crate) enum Taken {
 struct Owner {
     key: OwnerKey,
     file: Box<dyn LockFile>,
-    /// Disjoint, in order.
-    records: Vec<Record>,
+    held: Held,
 }
 
 type Owners = Arc<Mutex<Vec<Owner>>>;
@@ -88,62 +108,75 @@ impl LockTable {
         &self.waiters
     }
 
-    /// Takes, changes or releases a range, without waiting.
+    /// Takes, changes or releases a range, without waiting. `EBADF` if `has_ended` says that the
+    /// fid was given up: who asks [`Self::release_open`] makes it say so before.
     pub(crate) fn set(
         &self,
         inode: InodeKey,
         key: OwnerKey,
-        open: OpenId,
-        kind: LockKind,
-        range: LockRange,
+        asked: Asked,
+        has_ended: impl FnOnce() -> bool,
         lock_file: impl FnOnce() -> Result<Box<dyn LockFile>, Errno>,
     ) -> Result<Taken, Errno> {
-        let owners = match kind {
+        let owners = match asked.kind {
             LockKind::Unlock => match self.lock_inodes().get(&inode) {
                 Some(owners) => owners.clone(),
                 None => return Ok(Taken::Granted),
             },
-            // A lock splits a record in two at worst.
-            _ if self.records.load(Ordering::Relaxed) + 2 > self.limit => {
-                return Err(Errno::ENOLCK);
-            }
             _ => self.lock_inodes().entry(inode).or_default().clone(),
         };
-        let outcome = self.set_of(&mut lock(&owners), key, open, kind, range, lock_file);
+        let mut guard = lock(&owners);
+        let outcome = if has_ended() {
+            Err(Errno::EBADF)
+        } else {
+            self.set_of(&mut guard, key, asked, lock_file)
+        };
+        drop(guard);
         self.forget_if_empty(inode, owners);
-        if let (Ok(Taken::Granted), LockKind::Read | LockKind::Unlock) = (&outcome, kind) {
+        let (taken, weakened) = outcome?;
+        if weakened {
             self.waiters.released(inode);
         }
-        outcome
+        Ok(taken)
     }
 
+    /// What came of it, and whether it can let somebody else in.
     fn set_of(
         &self,
         owners: &mut Vec<Owner>,
         key: OwnerKey,
-        open: OpenId,
-        kind: LockKind,
-        range: LockRange,
+        asked: Asked,
         lock_file: impl FnOnce() -> Result<Box<dyn LockFile>, Errno>,
-    ) -> Result<Taken, Errno> {
-        if kind != LockKind::Unlock
-            && let Some((holder, _)) = in_the_way(owners, &key, kind, range)
-        {
+    ) -> Result<(Taken, bool), Errno> {
+        let Asked { open, kind, range } = asked;
+        let (new, by_fcntl) = (Record { range, kind, open }, key.is_fcntl());
+        let known = owners.iter().position(|owner| owner.key == key);
+        if known.is_none() && kind == LockKind::Unlock {
+            return Ok((Taken::Granted, false));
+        }
+        let known = known.or_else(|| {
+            let yields = |owner: &Owner| owner.key.is_of_client(&key) && owner.held.yields_to(&new);
+            let yields = |owner: &Owner| !by_fcntl && yields(owner);
+            owners.iter().position(yields)
+        });
+        if let Some((holder, _)) = in_the_way(owners, known, kind, range) {
             // The host need not be asked.
-            return Ok(if holder.key.session == key.session {
+            let taken = if holder.key.session == key.session {
                 Taken::HeldBySession
             } else {
                 Taken::HeldByOther
-            });
+            };
+            return Ok((taken, false));
         }
-        let at = match owners.iter().position(|owner| owner.key == key) {
+        let at = match known {
             Some(at) => at,
-            None if kind == LockKind::Unlock => return Ok(Taken::Granted),
             None => {
+                // Before a file is opened for it.
+                self.has_room(1)?;
                 owners.push(Owner {
-                    key,
+                    key: key.clone(),
                     file: lock_file()?,
-                    records: Vec::new(),
+                    held: Held::default(),
                 });
                 owners.len() - 1
             }
@@ -151,19 +184,42 @@ impl LockTable {
         let Some(owner) = owners.get_mut(at) else {
             return Err(Errno::EIO);
         };
-        let mut records = owner.records.clone();
-        put(&mut records, Record { range, kind, open });
-        let outcome = apply(&*owner.file, kind, range, &records);
-        if let Ok(true) = outcome {
-            self.replace(owner, records);
-        }
-        if owner.records.is_empty() {
+        let outcome = self.change(owner, key, new);
+        if owner.held.is_empty() {
             owners.swap_remove(at);
         }
-        Ok(if outcome? {
-            Taken::Granted
+        outcome
+    }
+
+    fn change(
+        &self,
+        owner: &mut Owner,
+        key: OwnerKey,
+        new: Record,
+    ) -> Result<(Taken, bool), Errno> {
+        let held = owner.held.changed(new, key.is_fcntl());
+        if held.len() > owner.held.len() {
+            self.has_room(held.len() - owner.held.len())?;
+        }
+        let outcome = if held.is_like(&owner.held) {
+            LockSet::Done
+        } else if owner.file.whole_file_only() {
+            owner.file.set(held.strongest(), LockRange::WHOLE)?
         } else {
-            Taken::HeldByHost
+            owner.file.set(new.kind, new.range)?
+        };
+        let weakened = owner.held.weakened_by(new.kind, new.range);
+        Ok(match outcome {
+            LockSet::Done => {
+                owner.key = key;
+                self.replace(owner, held);
+                (Taken::Granted, weakened)
+            }
+            LockSet::Refused => (Taken::HeldByHost, false),
+            LockSet::Lost => {
+                self.replace(owner, Held::default());
+                (Taken::HeldByHost, true)
+            }
         })
     }
 
@@ -187,51 +243,60 @@ impl LockTable {
 
     /// Drops what was locked through a fid.
     pub(crate) fn release_open(&self, inode: InodeKey, open: OpenId) {
-        self.release(inode, |_, record| record.open == open);
+        self.release(inode, |owner| owner.held.without(open));
     }
 
     /// Drops all that a session holds.
     pub(crate) fn release_session(&self, session: u64) {
         let inodes: Vec<_> = self.lock_inodes().keys().copied().collect();
         for inode in inodes {
-            self.release(inode, |owner, _| owner.session == session);
+            self.release(inode, |owner| {
+                if owner.key.session == session {
+                    Held::default()
+                } else {
+                    owner.held.clone()
+                }
+            });
         }
     }
 
-    fn release(&self, inode: InodeKey, of: impl Fn(&OwnerKey, &Record) -> bool) {
+    fn release(&self, inode: InodeKey, left: impl Fn(&Owner) -> Held) {
         let Some(owners) = self.lock_inodes().get(&inode).cloned() else {
             return;
         };
+        let mut released = false;
         let mut guard = lock(&owners);
         guard.retain_mut(|owner| {
-            let (gone, kept): (Vec<_>, Vec<_>) = owner
-                .records
-                .iter()
-                .copied()
-                .partition(|record| of(&owner.key, record));
-            // Dropping the file releases all that an owner has.
-            if !kept.is_empty() {
-                for record in &gone {
-                    // Nothing can be done about a failure.
-                    let _ = apply(&*owner.file, LockKind::Unlock, record.range, &kept);
-                    if owner.file.whole_file_only() {
-                        break;
-                    }
+            let mut left = left(owner);
+            if !left.is_like(&owner.held) {
+                released = true;
+                // Dropping the file releases all that an owner has.
+                if !left.is_empty() && !let_go(owner, &left) {
+                    left = Held::default();
                 }
             }
-            self.replace(owner, kept);
-            !owner.records.is_empty()
+            self.replace(owner, left);
+            !owner.held.is_empty()
         });
         drop(guard);
         self.forget_if_empty(inode, owners);
-        self.waiters.released(inode);
+        if released {
+            self.waiters.released(inode);
+        }
     }
 
-    fn replace(&self, owner: &mut Owner, records: Vec<Record>) {
-        self.records.fetch_add(records.len(), Ordering::Relaxed);
-        self.records
-            .fetch_sub(owner.records.len(), Ordering::Relaxed);
-        owner.records = records;
+    /// That so many records more are within the budget, or nearly: others may come between.
+    fn has_room(&self, more: usize) -> Result<(), Errno> {
+        if self.records.load(Ordering::Relaxed) + more > self.limit {
+            return Err(Errno::ENOLCK);
+        }
+        Ok(())
+    }
+
+    fn replace(&self, owner: &mut Owner, held: Held) {
+        self.records.fetch_add(held.len(), Ordering::Relaxed);
+        self.records.fetch_sub(owner.held.len(), Ordering::Relaxed);
+        owner.held = held;
     }
 
     fn forget_if_empty(&self, inode: InodeKey, owners: Owners) {
@@ -249,26 +314,55 @@ impl LockTable {
     }
 }
 
+impl OwnerKey {
+    /// Whether the client says that this is no `flock`, as ours does: most cannot.
+    fn is_fcntl(&self) -> bool {
+        self.client_id.ends_with(b":posix")
+    }
+
+    /// Whether this is a process of the same client.
+    fn is_of_client(&self, other: &Self) -> bool {
+        self.session == other.session && self.client_id == other.client_id
+    }
+}
+
 fn lock(owners: &Owners) -> MutexGuard<'_, Vec<Owner>> {
     owners.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Whose lock of ours keeps an owner from a range, if anybody's.
-fn in_the_way<'a>(
-    owners: &'a [Owner],
-    key: &OwnerKey,
+/// Lets the host have all but what is left of a lock; whether that is still held.
+fn let_go(owner: &Owner, left: &Held) -> bool {
+    if owner.file.whole_file_only() {
+        let set = owner.file.set(left.strongest(), LockRange::WHOLE);
+        return !matches!(set, Ok(LockSet::Lost));
+    }
+    for gone in &owner.held.records {
+        if !left.records.contains(gone) {
+            // Nothing can be done about a failure.
+            let _ = owner.file.set(LockKind::Unlock, gone.range);
+        }
+    }
+    true
+}
+
+/// Whose lock of ours keeps an owner (the one `at` this place, if any) from a range.
+fn in_the_way(
+    owners: &[Owner],
+    at: Option<usize>,
     kind: LockKind,
     range: LockRange,
-) -> Option<(&'a Owner, &'a Record)> {
-    owners
-        .iter()
-        .filter(|owner| owner.key != *key)
-        .find_map(|owner| {
-            let whole = owner.file.whole_file_only();
-            let mut records = owner.records.iter();
-            let record = records.find(|record| record.excludes(kind, range, whole))?;
-            Some((owner, record))
-        })
+) -> Option<(&Owner, &Record)> {
+    if kind == LockKind::Unlock {
+        return None;
+    }
+    let others = owners.iter().enumerate();
+    let mut others = others.filter(|(other, _)| Some(*other) != at);
+    others.find_map(|(_, owner)| {
+        let whole = owner.file.whole_file_only();
+        let mut records = owner.held.records.iter();
+        let record = records.find(|record| record.excludes(kind, range, whole))?;
+        Some((owner, record))
+    })
 }
 
 /// Whose lock is in the way, among these owners of a file and the host's programs.
@@ -279,7 +373,8 @@ fn test_of(
     range: LockRange,
     lock_file: impl FnOnce() -> Result<Box<dyn LockFile>, Errno>,
 ) -> Result<Option<Found>, Errno> {
-    if let Some((owner, record)) = in_the_way(owners, key, kind, range) {
+    let at = owners.iter().position(|owner| owner.key == *key);
+    if let Some((owner, record)) = in_the_way(owners, at, kind, range) {
         return Ok(Some(Found {
             kind: record.kind,
             range: record.range,
@@ -289,7 +384,7 @@ fn test_of(
     }
     // Nobody of ours: it may be a program of the host.
     let opened;
-    let file = match owners.iter().find(|owner| owner.key == *key) {
+    let file = match at.and_then(|at| owners.get(at)) {
         Some(owner) => &*owner.file,
         None => {
             opened = lock_file()?;
@@ -304,108 +399,7 @@ fn test_of(
     Ok(file.test(kind, asked)?.map(|holder| Found {
         kind: holder.kind,
         range: holder.range,
-        proc_id: holder.pid.unwrap_or(0),
-        client_id: b"host".to_vec(),
+        proc_id: holder.pid.unwrap_or(NO_PROCESS),
+        client_id: HOST.to_vec(),
     }))
-}
-
-/// Makes the host's locks those of `records`, of which `range` just became `kind`.
-fn apply(
-    file: &dyn LockFile,
-    kind: LockKind,
-    range: LockRange,
-    records: &[Record],
-) -> Result<bool, Errno> {
-    if !file.whole_file_only() {
-        return file.set(kind, range);
-    }
-    let strongest = if records.iter().any(|record| record.kind == LockKind::Write) {
-        LockKind::Write
-    } else if records.is_empty() {
-        LockKind::Unlock
-    } else {
-        LockKind::Read
-    };
-    file.set(strongest, LockRange::WHOLE)
-}
-
-#[cfg(test)]
-mod tests {
-    use virtfs_vfs::LockHolder;
-
-    use super::*;
-
-    /// Grants everything, and counts how often it is asked to.
-    struct Grants(Arc<AtomicUsize>);
-
-    impl LockFile for Grants {
-        fn whole_file_only(&self) -> bool {
-            false
-        }
-
-        fn set(&self, _: LockKind, _: LockRange) -> Result<bool, Errno> {
-            self.0.fetch_add(1, Ordering::Relaxed);
-            Ok(true)
-        }
-
-        fn test(&self, _: LockKind, _: LockRange) -> Result<Option<LockHolder>, Errno> {
-            Ok(None)
-        }
-    }
-
-    const INODE: InodeKey = InodeKey { export: 0, path: 1 };
-
-    fn owner(proc_id: u32) -> OwnerKey {
-        OwnerKey {
-            session: 1,
-            client_id: b"c"[..].into(),
-            proc_id,
-        }
-    }
-
-    #[test]
-    fn dropping_all_locks_of_an_owner_asks_the_host_nothing() {
-        let table = LockTable::new(1000);
-        let (asked, open) = (Arc::<AtomicUsize>::default(), OpenId::new());
-        for start in 0..100 {
-            let range = LockRange::new(2 * start, 1).unwrap();
-            let file =
-                || -> Result<Box<dyn LockFile>, Errno> { Ok(Box::new(Grants(asked.clone()))) };
-            table
-                .set(INODE, owner(1), open, LockKind::Read, range, file)
-                .unwrap();
-        }
-        assert_eq!(asked.load(Ordering::Relaxed), 100);
-        table.release_open(INODE, open);
-        assert_eq!(asked.load(Ordering::Relaxed), 100);
-        assert_eq!(table.records.load(Ordering::Relaxed), 0);
-        assert!(table.lock_inodes().is_empty());
-    }
-
-    #[test]
-    fn an_inode_that_nobody_locks_is_forgotten_whoever_looked_at_it() {
-        let table = LockTable::new(1000);
-        let file = || -> Result<Box<dyn LockFile>, Errno> { Ok(Box::new(Grants(Arc::default()))) };
-        let range = LockRange::new(0, 1).unwrap();
-        std::thread::scope(|scope| {
-            for process in 0..4 {
-                let table = &table;
-                scope.spawn(move || {
-                    let (open, key) = (OpenId::new(), owner(process));
-                    for _ in 0..500 {
-                        for kind in [LockKind::Read, LockKind::Unlock] {
-                            table
-                                .set(INODE, key.clone(), open, kind, range, file)
-                                .unwrap();
-                        }
-                        table
-                            .test(INODE, &key, LockKind::Read, range, file)
-                            .unwrap();
-                    }
-                });
-            }
-        });
-        assert_eq!(table.records.load(Ordering::Relaxed), 0);
-        assert!(table.lock_inodes().is_empty());
-    }
 }

@@ -16,8 +16,17 @@ pub(super) struct Record {
 impl Record {
     /// Whether this keeps another owner from taking a range; `whole`: the file has but one.
     pub(super) fn excludes(&self, kind: LockKind, range: LockRange, whole: bool) -> bool {
-        (whole || overlap(self.range, range))
-            && (kind == LockKind::Write || self.kind == LockKind::Write)
+        (whole || overlap(self.range, range)) && self.conflicts(kind)
+    }
+
+    /// Whether one of the two is exclusive.
+    pub(super) fn conflicts(&self, kind: LockKind) -> bool {
+        kind == LockKind::Write || self.kind == LockKind::Write
+    }
+
+    /// Which lock it is, whoever took it.
+    pub(super) fn what(&self) -> (LockRange, LockKind) {
+        (self.range, self.kind)
     }
 }
 

@@ -3,12 +3,12 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use virtfs_vfs::{Errno, LockFile, LockHolder, LockKind, LockRange};
+use virtfs_vfs::{Errno, LockFile, LockHolder, LockKind, LockRange, LockSet};
 
 use super::{Outcome, Request, Retry};
 use crate::budget::Permit;
 use crate::fid::{Fid, OpenFid};
-use crate::locks::{InodeKey, OwnerKey, Taken};
+use crate::locks::{Asked, InodeKey, OwnerKey, Taken};
 use crate::lower::LockOwner;
 use crate::raise::Answer;
 
@@ -30,13 +30,22 @@ impl Request<'_> {
     ) -> Result<Outcome, Errno> {
         let fid = self.fid()?;
         let open = fid.opened()?;
-        open.locked.store(true, Ordering::Relaxed);
+        open.locked.store(true, Ordering::SeqCst);
         let locks = &self.shared.locks;
         let inode = inode_of(fid, open);
-        let seen = locks.waiters().releases();
-        let taken = locks.set(inode, self.owner(owner), open.id, kind, range, || {
-            self.lock_file(fid, open)
-        })?;
+        let seen = locks.waiters().releases(inode);
+        let asked = Asked {
+            open: open.id,
+            kind,
+            range,
+        };
+        let taken = locks.set(
+            inode,
+            self.owner(owner),
+            asked,
+            || open.unlockable.load(Ordering::SeqCst),
+            || self.lock_file(fid, open),
+        )?;
         let patience = match taken {
             Taken::Granted => return Ok(Answer::Granted(true).into()),
             _ if blocking => PATIENCE,
@@ -89,7 +98,9 @@ impl Request<'_> {
 
     /// Drops what was locked through a fid that is given up.
     pub(super) fn release_locks(&self, fid: &Fid, open: &OpenFid) {
-        if open.locked.load(Ordering::Relaxed) {
+        // First: a lock that is asked for beside this must not come after it.
+        open.unlockable.store(true, Ordering::SeqCst);
+        if open.locked.load(Ordering::SeqCst) {
             self.shared.locks.release_open(inode_of(fid, open), open.id);
         }
     }
@@ -121,7 +132,7 @@ impl LockFile for Counted {
         self.file.whole_file_only()
     }
 
-    fn set(&self, kind: LockKind, range: LockRange) -> Result<bool, Errno> {
+    fn set(&self, kind: LockKind, range: LockRange) -> Result<LockSet, Errno> {
         self.file.set(kind, range)
     }
 

@@ -45,6 +45,7 @@ impl Request<'_> {
             path: qid.path,
             id: OpenId::new(),
             locked: AtomicBool::new(false),
+            unlockable: AtomicBool::new(false),
             locks: self.shared.locks.clone(),
             export: fid.export.id,
             _permit: permit,

@@ -173,6 +173,10 @@ impl<T: Transport> Core<T> {
             bytes,
             tried: Tried::default(),
         };
+        let ends = match (effect, &work.operands[0]) {
+            (Effect::End, Operand::Fid(fid)) if !self.waiting.is_empty() => Some(fid.clone()),
+            _ => None,
+        };
         if work.waits() {
             for (operand, state) in work.operands.iter().enumerate() {
                 if let Operand::Promised(promise) = state {
@@ -188,6 +192,9 @@ impl<T: Transport> Core<T> {
             self.parked.insert(number, work);
         } else {
             self.ready.push_back(work);
+        }
+        if let Some(fid) = ends {
+            self.hurry_those_of(&fid);
         }
     }
 

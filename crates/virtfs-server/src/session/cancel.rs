@@ -37,7 +37,7 @@ impl<T: Transport> Core<T> {
             self.flushes += 1;
             return;
         }
-        let waiting = self.waiting.remove(&target);
+        let waiting = self.take_waiting(target);
         if let Some(work) = waiting.or_else(|| {
             let work = self.take_queued(target)?;
             self.release(&work);
@@ -75,12 +75,7 @@ impl<T: Transport> Core<T> {
         while !self.held.is_empty() {
             self.drop_held(0, transport);
         }
-        for (_, work) in self.waiting.drain() {
-            // They are taken off below, with those in flight.
-            self.in_flight += 1;
-            self.in_flight_bytes += work.bytes;
-            self.ready.push_back(work);
-        }
+        self.drop_waiting(transport);
         let queued = self
             .ready
             .drain(..)
@@ -108,7 +103,7 @@ impl<T: Transport> Core<T> {
 
     /// Interrupts what runs, which is answered nevertheless.
     pub(super) fn interrupt_all(&mut self) {
-        self.try_all_again();
+        self.hurry_all();
         for tagged in self.tags.values() {
             if let Tagged::Request {
                 call,

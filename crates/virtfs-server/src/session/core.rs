@@ -2,22 +2,23 @@
 //! and what each thread is to do next.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use rustc_hash::FxHashMap;
 use virtfs_proto::Dialect;
 use virtfs_vfs::Errno;
 
-use super::CallState;
 use super::cancel::reply_flush;
 use super::run::Done;
 use super::table::{FidTable, Operand, Promise};
-use super::waiting::{Tried, Waits};
+use super::waiting::{Tried, Waiting};
+use super::{CallState, Session};
 use crate::Limits;
 use crate::fid::Fid;
-use crate::sentinel::{Interrupter, Watch};
+use crate::locks::LockTable;
+use crate::sentinel::{Interrupter, Watch, Watched};
 use crate::transport::{Fault, Transport};
 
 /// For so long requests may go without progress after the client hung up: it may have stopped
@@ -93,7 +94,10 @@ pub(super) struct Core<T: Transport> {
     pub(super) ready: VecDeque<Work<T::Exchange>>,
     pub(super) parked: FxHashMap<u64, Work<T::Exchange>>,
     /// Who waits for a lock, by tag. They are not in flight: whoever is to unlock must get through.
-    pub(super) waiting: FxHashMap<u16, Work<T::Exchange>>,
+    pub(super) waiting: FxHashMap<u16, Waiting<T::Exchange>>,
+    pub(super) locks: Arc<LockTable>,
+    /// The session itself, for whoever has its requests tried again.
+    pub(super) session: Weak<dyn Watched>,
     /// Kind, tag and request of what came when the budget was used up, in order.
     pub(super) held: VecDeque<(u8, u16, T::Exchange)>,
     pub(super) held_bytes: usize,
@@ -137,7 +141,7 @@ pub(super) struct Core<T: Transport> {
 pub(super) type Garbage = Vec<Arc<Fid>>;
 
 impl<T: Transport> Core<T> {
-    pub(super) fn new(receiver: T::Receiver, limits: Limits) -> Self {
+    pub(super) fn new(receiver: T::Receiver, limits: Limits, locks: Arc<LockTable>) -> Self {
         Self {
             limits,
             receiver: Some(receiver),
@@ -146,6 +150,8 @@ impl<T: Transport> Core<T> {
             ready: VecDeque::new(),
             parked: FxHashMap::default(),
             waiting: FxHashMap::default(),
+            locks,
+            session: Weak::<Session<T>>::new(),
             held: VecDeque::new(),
             held_bytes: 0,
             spare_calls: Vec::new(),
@@ -184,9 +190,9 @@ impl<T: Transport> Core<T> {
             return Next::Flush;
         }
         self.admit_held(transport);
-        if self.ended {
+        if self.ended || self.draining {
             // Who hung up does not wait.
-            self.try_all_again();
+            self.hurry_all();
         }
         if let Some(work) = self.ready.pop_front() {
             return self.start(work);
@@ -258,12 +264,7 @@ impl<T: Transport> Core<T> {
     }
 
     /// Ends a request that ran, or has it wait. `head` is the reply's, as far as there is one.
-    pub(super) fn finish(
-        &mut self,
-        done: Done<T::Exchange>,
-        head: &[u8],
-        transport: &T,
-    ) -> Option<Waits> {
+    pub(super) fn finish(&mut self, done: Done<T::Exchange>, head: &[u8], transport: &T) {
         let Done {
             mut work,
             interrupted,
@@ -275,15 +276,15 @@ impl<T: Transport> Core<T> {
         self.release(&work);
         if let Some(retry) = retry {
             match self.put_off(work, retry) {
-                Ok(waits) => return Some(waits),
-                Err(refused) => work = refused,
+                Some(refused) => work = refused,
+                None => return,
             }
         }
         let Some(Tagged::Request {
             flushes, dropped, ..
         }) = self.tags.remove(&work.tag)
         else {
-            return None;
+            return;
         };
         match &state {
             Some(fid) => {
@@ -318,7 +319,6 @@ impl<T: Transport> Core<T> {
         }
         bury(&mut self.garbage, operands);
         bury(&mut self.garbage, state.map(Operand::Fid));
-        None
     }
 
     fn reuse(&mut self, call: Arc<CallState>) {

@@ -22,6 +22,7 @@ use tracing::{debug, error, warn};
 
 use self::core::{Core, Next};
 use crate::budget::Budget;
+use crate::locks::WaiterId;
 use crate::sentinel::{Watch, Watched};
 use crate::server::{Shared, Slot};
 use crate::transport::{Receiver, Transport};
@@ -65,7 +66,7 @@ impl<T: Transport> Session<T> {
         receiver: T::Receiver,
     ) -> std::io::Result<Arc<Self>> {
         let session = Arc::new(Self {
-            core: Mutex::new(Core::new(receiver, shared.limits)),
+            core: Mutex::new(Core::new(receiver, shared.limits, shared.locks.clone())),
             transport,
             followers: Condvar::new(),
             ended: Condvar::new(),
@@ -75,8 +76,11 @@ impl<T: Transport> Session<T> {
             slot: Mutex::new(Some(slot)),
             shared,
         });
-        session.lock().threads = 1;
         let watched: Arc<dyn Watched> = session.clone();
+        let mut core = session.lock();
+        core.threads = 1;
+        core.session = Arc::downgrade(&watched);
+        drop(core);
         session.shared.sentinel.watch(&watched);
         if let Err(error) = session.spawn() {
             session.shared.sentinel.forget(session.id);
@@ -135,11 +139,7 @@ impl<T: Transport> Session<T> {
                     }
                     let done = self.run(work, dialect, msize, &mut scratch);
                     let mut core = self.lock();
-                    if let Some(waits) = core.finish(done, scratch.head(), &self.transport) {
-                        drop(core);
-                        self.wait_for_lock(waits);
-                        core = self.lock();
-                    }
+                    core.finish(done, scratch.head(), &self.transport);
                     self.drop_garbage(core)
                 }
                 Next::Flush => {
@@ -270,7 +270,7 @@ impl<T: Transport> Session<T> {
             core.notified += 1;
             drop(core);
             self.followers.notify_one();
-        } else if core.threads <= self.shared.limits.requests {
+        } else if core.threads <= self.shared.limits.requests.max(core.in_flight) {
             core.threads += 1;
             drop(core);
             if let Err(error) = self.spawn() {
@@ -333,8 +333,8 @@ impl<T: Transport> Watched for Session<T> {
         Session::interrupt(&self);
     }
 
-    fn try_again(self: Arc<Self>, tag: u16) {
-        self.retry(tag);
+    fn try_again(self: Arc<Self>, tag: u16, wait: WaiterId) {
+        self.retry(tag, wait);
     }
 
     fn wait(&self, patience: Option<Duration>) -> bool {

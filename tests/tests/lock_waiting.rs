@@ -1,0 +1,488 @@
+//! A lock that another holds is waited for, without a place in flight: who waits hears as soon as
+//! it is free, and can give up.
+
+mod lock_site;
+
+use std::sync::Barrier;
+use std::thread;
+use std::time::Duration;
+
+use lock_site::host::{self, Host};
+use lock_site::{
+    BLOCK, BLOCKED, Export, RD, SUCCESS, UN, WR, getattr, in_some_round, lock, open, session,
+    status, tlock,
+};
+use virtfs_proto::{Tclunk, Tflush, kind};
+use virtfs_server::Limits;
+use virtfs_tests::errno::{EBADF, ENOENT};
+use virtfs_tests::{Frames, Got, PATIENCE, Raw, Served};
+
+#[test]
+fn host_process() {
+    host::obey();
+}
+
+/// Sends two locks that must wait, of which `free` frees the second: whether that one is answered
+/// first. The other comes back when its time is over.
+fn is_granted_first(client: &mut Raw, lost: u32, free: impl FnOnce()) -> bool {
+    client.send(1, tlock(lost, lock(WR, 100, 1, 70), BLOCK));
+    client.send(2, tlock(1, lock(WR, 0, 10, 71), BLOCK));
+    // Both were read, and others are answered meanwhile.
+    client.getattr(0).unwrap();
+    free();
+    let (first, second) = (client.receive(), client.receive());
+    assert_eq!(client.lock(1, lock(UN, 0, 0, 71)), SUCCESS);
+    let granted = |reply| status(reply) == SUCCESS;
+    if first.tag == 2 {
+        assert_eq!(status(&second), BLOCKED);
+    }
+    first.tag == 2 && granted(&first)
+}
+
+#[test]
+fn a_process_of_the_same_client_lets_go_and_the_waiting_lock_is_granted() {
+    for served in [Served::memory(), Export::new().serve()] {
+        let mut other = session(&served);
+        assert_eq!(other.lock(1, lock(WR, 100, 1, 1)), SUCCESS);
+        let mut client = session(&served);
+        assert!(in_some_round(|| {
+            assert_eq!(client.lock(1, lock(WR, 5, 1, 1)), SUCCESS);
+            client.send(1, tlock(1, lock(WR, 100, 1, 70), BLOCK));
+            client.send(2, tlock(1, lock(WR, 0, 10, 71), BLOCK));
+            client.send(3, tlock(1, lock(UN, 5, 1, 1), 0));
+            let replies = [client.receive(), client.receive(), client.receive()];
+            let at = |tag| replies.iter().position(|reply| reply.tag == tag).unwrap();
+            assert_eq!(status(&replies[at(3)]), SUCCESS);
+            assert_eq!(status(&replies[at(1)]), BLOCKED);
+            let granted = status(&replies[at(2)]) == SUCCESS && at(2) < at(1);
+            assert_eq!(client.lock(1, lock(UN, 0, 0, 71)), SUCCESS);
+            granted
+        }));
+    }
+}
+
+#[test]
+fn another_client_lets_go_and_the_waiting_lock_is_granted() {
+    for served in [Served::memory(), Export::new().serve()] {
+        let (mut holder, mut client) = (session(&served), session(&served));
+        assert_eq!(holder.lock(1, lock(WR, 100, 1, 1)), SUCCESS);
+        assert!(in_some_round(|| {
+            assert_eq!(holder.lock(1, lock(RD, 3, 1, 2)), SUCCESS);
+            is_granted_first(&mut client, 1, || {
+                assert_eq!(holder.lock(1, lock(UN, 3, 1, 2)), SUCCESS);
+            })
+        }));
+    }
+}
+
+#[test]
+fn a_downgrade_a_clunk_and_a_hang_up_let_those_in_who_wait() {
+    let served = Served::memory();
+    let (mut holder, mut client) = (session(&served), session(&served));
+    assert_eq!(holder.lock(1, lock(WR, 0, 0, 1)), SUCCESS);
+    client.send(1, tlock(1, lock(RD, 0, 10, 71), BLOCK));
+    client.getattr(0).unwrap();
+    assert_eq!(holder.lock(1, lock(RD, 0, 0, 1)), SUCCESS);
+    assert_eq!(status(&client.receive()), SUCCESS);
+    client.send(1, tlock(1, lock(WR, 0, 10, 71), BLOCK));
+    client.getattr(0).unwrap();
+    holder.clunk(1).unwrap();
+    assert_eq!(status(&client.receive()), SUCCESS);
+    let mut third = session(&served);
+    third.send(1, tlock(1, lock(WR, 0, 10, 71), BLOCK));
+    third.getattr(0).unwrap();
+    drop(client);
+    assert_eq!(status(&third.receive()), SUCCESS);
+}
+
+#[test]
+fn another_server_lets_go_and_the_waiting_lock_is_granted() {
+    let export = Export::new();
+    let (one, two) = (export.serve(), export.serve());
+    let (mut holder, mut client) = (session(&one), session(&two));
+    assert_eq!(holder.lock(1, lock(WR, 100, 1, 1)), SUCCESS);
+    assert!(in_some_round(|| {
+        assert_eq!(holder.lock(1, lock(WR, 3, 1, 2)), SUCCESS);
+        is_granted_first(&mut client, 1, || {
+            assert_eq!(holder.lock(1, lock(UN, 3, 1, 2)), SUCCESS);
+        })
+    }));
+}
+
+#[test]
+fn a_program_of_the_host_lets_go_and_the_waiting_lock_is_granted() {
+    let export = Export::new();
+    let served = export.serve();
+    let mut client = session(&served);
+    let mut host = Host::new(&export.path("f"));
+    host.open(0);
+    for set in [Host::fcntl, Host::ofd] {
+        assert!(set(&mut host, 0, WR, 100, 1));
+        assert!(in_some_round(|| {
+            assert!(set(&mut host, 0, WR, 3, 1));
+            is_granted_first(&mut client, 1, || {
+                assert!(set(&mut host, 0, UN, 3, 1));
+            })
+        }));
+        assert!(set(&mut host, 0, UN, 0, 0));
+    }
+}
+
+#[test]
+fn a_program_of_the_host_lets_go_of_a_directory_and_the_waiting_lock_is_granted() {
+    let export = Export::new();
+    let served = export.serve();
+    let mut client = session(&served);
+    client.walk(0, 2, &[]).unwrap();
+    client.lopen(2, 0).unwrap();
+    let mut other = session(&served);
+    assert_eq!(other.lock(1, lock(WR, 100, 1, 1)), SUCCESS);
+    let mut host = Host::new(export.root());
+    host.open(0);
+    assert!(in_some_round(|| {
+        assert!(host.flock(0, WR));
+        client.send(1, tlock(1, lock(WR, 100, 1, 70), BLOCK));
+        client.send(2, tlock(2, lock(RD, 0, 0, 71), BLOCK));
+        client.getattr(0).unwrap();
+        assert!(host.flock(0, UN));
+        let (first, second) = (client.receive(), client.receive());
+        let (of_file, of_dir) = if first.tag == 1 {
+            (&first, &second)
+        } else {
+            (&second, &first)
+        };
+        assert_eq!(status(of_file), BLOCKED);
+        let granted = status(of_dir) == SUCCESS;
+        assert_eq!(client.lock(2, lock(UN, 0, 0, 71)), SUCCESS);
+        granted && first.tag == 2
+    }));
+}
+
+/// Whether a request that is sent behind this lock is answered before it.
+fn is_overtaken(client: &mut Raw, flags: u32) -> bool {
+    let mut frames = Frames::new();
+    frames.add(1, tlock(1, lock(WR, 0, 1, 9), flags));
+    frames.add(2, getattr());
+    client.send_frames(&frames);
+    let (first, second) = (client.receive(), client.receive());
+    let reply = if first.tag == 1 { &first } else { &second };
+    assert_eq!(status(reply), BLOCKED);
+    first.tag == 2
+}
+
+#[test]
+fn what_cannot_be_had_is_blocked_and_others_are_answered_meanwhile() {
+    let export = Export::new();
+    let served = export.serve();
+    let (mut holder, mut client) = (session(&served), session(&served));
+    assert_eq!(holder.lock(1, lock(WR, 0, 1, 1)), SUCCESS);
+    assert!(is_overtaken(&mut client, BLOCK));
+    assert_eq!(holder.lock(1, lock(UN, 0, 0, 1)), SUCCESS);
+    let mut host = Host::new(&export.path("f"));
+    host.open(0);
+    assert!(host.fcntl(0, WR, 0, 1));
+    assert!(is_overtaken(&mut client, BLOCK));
+}
+
+#[test]
+fn who_does_not_wait_waits_for_his_own_client_alone() {
+    let export = Export::new();
+    let served = export.serve();
+    let (mut holder, mut client) = (session(&served), session(&served));
+    assert_eq!(holder.lock(1, lock(WR, 0, 1, 1)), SUCCESS);
+    assert!(!is_overtaken(&mut client, 0));
+    assert_eq!(holder.lock(1, lock(UN, 0, 0, 1)), SUCCESS);
+    let mut host = Host::new(&export.path("f"));
+    host.open(0);
+    assert!(host.fcntl(0, WR, 0, 1));
+    assert!(!is_overtaken(&mut client, 0));
+    drop(host);
+    assert_eq!(client.lock(1, lock(WR, 0, 1, 1)), SUCCESS);
+    assert!(is_overtaken(&mut client, 0));
+    // The unlock comes behind it.
+    for _ in 0..50 {
+        let mut frames = Frames::new();
+        frames.add(1, tlock(1, lock(WR, 0, 1, 2), 0));
+        frames.add(2, tlock(1, lock(UN, 0, 0, 1), 0));
+        client.send_frames(&frames);
+        for reply in client.receive_many(2) {
+            assert_eq!(status(&reply), SUCCESS);
+        }
+        assert_eq!(client.lock(1, lock(UN, 0, 0, 2)), SUCCESS);
+        assert_eq!(client.lock(1, lock(WR, 0, 1, 1)), SUCCESS);
+    }
+}
+
+fn with_few_requests() -> Served {
+    let mut limits = Limits::default();
+    limits.requests = 4;
+    Served::memory_with(limits)
+}
+
+#[test]
+fn those_who_wait_take_no_place_in_flight_and_are_bounded() {
+    let served = with_few_requests();
+    let mut client = session(&served);
+    let mut other = session(&served);
+    assert_eq!(client.lock(1, lock(WR, 0, 0, 1)), SUCCESS);
+    assert_eq!(client.lock(1, lock(UN, 50, 50, 1)), SUCCESS);
+    assert_eq!(other.lock(1, lock(WR, 60, 1, 1)), SUCCESS);
+    for tag in 0..2 {
+        let range = lock(WR, u64::from(tag), 1, 10 + u32::from(tag));
+        client.send(tag, tlock(1, range, BLOCK));
+    }
+    client.getattr(0).unwrap();
+    // Half of the requests may wait.
+    client.send(2, tlock(1, lock(WR, 2, 1, 12), BLOCK));
+    let reply = client.receive();
+    assert_eq!((reply.tag, status(&reply)), (2, BLOCKED));
+    // All that is in flight at once gets through.
+    let mut frames = Frames::new();
+    for tag in 10..14 {
+        frames.add(tag, getattr());
+    }
+    client.send_frames(&frames);
+    for (reply, tag) in client.receive_many(4).iter().zip(10..) {
+        assert_eq!((reply.tag, reply.kind), (tag, kind::RGETATTR));
+    }
+    client.send(20, tlock(1, lock(UN, 0, 0, 1), 0));
+    for reply in client.receive_many(3) {
+        assert_eq!(status(&reply), SUCCESS);
+    }
+    assert_eq!(other.lock(1, lock(WR, 0, 2, 1)), BLOCKED);
+}
+
+/// That nobody holds a byte of the file, as another client finds.
+fn is_free(other: &mut Raw) -> bool {
+    let free = other.lock(1, lock(WR, 0, 0, 99)) == SUCCESS;
+    assert_eq!(other.lock(1, lock(UN, 0, 0, 99)), SUCCESS);
+    free
+}
+
+#[test]
+fn a_flush_ends_the_wait_and_nothing_is_held_later() {
+    for served in [Served::memory(), Export::new().serve()] {
+        let (mut holder, mut client) = (session(&served), session(&served));
+        for _ in 0..20 {
+            assert_eq!(holder.lock(1, lock(WR, 0, 0, 1)), SUCCESS);
+            client.send(1, tlock(1, lock(WR, 0, 0, 2), BLOCK));
+            let mut frames = Frames::new();
+            for tag in 2..6 {
+                frames.add(tag, Tflush { oldtag: 1 });
+            }
+            client.getattr(0).unwrap();
+            client.send_frames(&frames);
+            for (reply, tag) in client.receive_many(4).iter().zip(2..) {
+                assert_eq!((reply.tag, reply.kind), (tag, kind::RFLUSH));
+            }
+            // Its tag is free at once.
+            client.send(1, getattr());
+            assert_eq!(client.receive().kind, kind::RGETATTR);
+            assert_eq!(holder.lock(1, lock(UN, 0, 0, 1)), SUCCESS);
+            assert!(is_free(&mut holder));
+        }
+        // Nothing comes late.
+        assert!(matches!(
+            client.receive_within(Duration::ZERO),
+            Got::Nothing
+        ));
+    }
+}
+
+#[test]
+fn a_lock_that_is_granted_while_it_is_flushed_is_held_if_it_was_answered() {
+    for served in [Served::memory(), Export::new().serve()] {
+        let (mut holder, mut client) = (session(&served), session(&served));
+        let (mut held, mut given_up) = (0, 0);
+        for round in 0..300 {
+            assert_eq!(holder.lock(1, lock(WR, 0, 0, 1)), SUCCESS);
+            client.send(1, tlock(1, lock(WR, 0, 0, 2), BLOCK));
+            client.getattr(0).unwrap();
+            let barrier = Barrier::new(2);
+            let granted = thread::scope(|scope| {
+                scope.spawn(|| {
+                    barrier.wait();
+                    assert_eq!(holder.lock(1, lock(UN, 0, 0, 1)), SUCCESS);
+                });
+                barrier.wait();
+                for _ in 0..round % 30 * 20 {
+                    std::hint::spin_loop();
+                }
+                client.send(2, Tflush { oldtag: 1 });
+                let first = client.receive();
+                if first.tag == 2 {
+                    return false;
+                }
+                assert_eq!(client.receive().kind, kind::RFLUSH);
+                status(&first) == SUCCESS
+            });
+            assert_eq!(is_free(&mut holder), !granted);
+            if granted {
+                held += 1;
+                assert_eq!(client.lock(1, lock(UN, 0, 0, 2)), SUCCESS);
+            } else {
+                given_up += 1;
+            }
+        }
+        println!("{held} were granted, {given_up} given up");
+    }
+}
+
+#[test]
+fn a_tag_of_a_flushed_lock_can_be_used_for_the_next_lock() {
+    let served = Served::memory();
+    let (mut holder, mut client) = (session(&served), session(&served));
+    assert_eq!(holder.lock(1, lock(WR, 0, 0, 1)), SUCCESS);
+    for _ in 0..2000 {
+        client.send(1, tlock(1, lock(WR, 0, 0, 2), BLOCK));
+        client.send(2, Tflush { oldtag: 1 });
+        let mut reply = client.receive();
+        if reply.tag == 1 {
+            assert_eq!(status(&reply), BLOCKED);
+            reply = client.receive();
+        }
+        assert_eq!((reply.tag, reply.kind), (2, kind::RFLUSH));
+    }
+    client.send(1, tlock(1, lock(WR, 0, 0, 2), BLOCK));
+    client.getattr(0).unwrap();
+    assert_eq!(holder.lock(1, lock(UN, 0, 0, 1)), SUCCESS);
+    assert_eq!(status(&client.receive()), SUCCESS);
+}
+
+#[test]
+fn tversion_gives_up_what_waits() {
+    let served = Served::memory();
+    let (mut holder, mut client) = (session(&served), session(&served));
+    assert_eq!(holder.lock(1, lock(WR, 0, 0, 1)), SUCCESS);
+    for tag in 0..10 {
+        client.send(tag, tlock(1, lock(WR, 0, 0, 2), BLOCK));
+    }
+    client.getattr(0).unwrap();
+    // Its answer is the next.
+    client.start();
+    assert_eq!(holder.lock(1, lock(UN, 0, 0, 1)), SUCCESS);
+    assert!(is_free(&mut holder));
+    client.attach(0, "").unwrap();
+    assert!(matches!(
+        client.receive_within(Duration::ZERO),
+        Got::Nothing
+    ));
+}
+
+#[test]
+fn a_client_that_hangs_up_leaves_no_waiting_lock() {
+    let served = Served::memory();
+    let mut holder = session(&served);
+    assert_eq!(holder.lock(1, lock(WR, 0, 0, 1)), SUCCESS);
+    let (mut client, handle) = served.session_with_handle();
+    open(&mut client, 1);
+    for tag in 0..10 {
+        client.send(tag, tlock(1, lock(WR, 0, 0, 2), BLOCK));
+    }
+    client.getattr(0).unwrap();
+    drop(client);
+    assert!(handle.wait_for(PATIENCE));
+    assert_eq!(holder.lock(1, lock(UN, 0, 0, 1)), SUCCESS);
+    assert!(is_free(&mut holder));
+}
+
+#[test]
+fn a_client_that_says_no_more_is_answered() {
+    let served = Served::memory();
+    let (mut holder, mut client) = (session(&served), session(&served));
+    assert_eq!(holder.lock(1, lock(WR, 0, 0, 1)), SUCCESS);
+    for tag in 0..10 {
+        client.send(tag, tlock(1, lock(WR, 0, 0, 2), BLOCK));
+    }
+    client.finish();
+    for (reply, tag) in client.receive_many(10).iter().zip(0..) {
+        assert_eq!((reply.tag, status(reply)), (tag, BLOCKED));
+    }
+    assert!(client.ends());
+}
+
+#[test]
+fn a_server_that_is_shut_down_answers_those_who_wait() {
+    let served = Served::memory();
+    let (mut holder, mut client) = (session(&served), session(&served));
+    assert_eq!(holder.lock(1, lock(WR, 0, 0, 1)), SUCCESS);
+    for tag in 0..10 {
+        client.send(tag, tlock(1, lock(WR, 0, 0, 2), BLOCK));
+    }
+    client.getattr(0).unwrap();
+    assert!(served.server.shut_down(PATIENCE));
+    for (reply, tag) in client.receive_many(10).iter().zip(0..) {
+        // The holder may have been gone by then.
+        assert_eq!(reply.tag, tag);
+        assert!([BLOCKED, SUCCESS].contains(&status(reply)));
+    }
+    assert!(client.ends());
+}
+
+#[test]
+fn a_session_that_is_interrupted_answers_those_who_wait() {
+    let served = Served::memory();
+    let mut holder = session(&served);
+    assert_eq!(holder.lock(1, lock(WR, 0, 0, 1)), SUCCESS);
+    let (mut client, handle) = served.session_with_handle();
+    open(&mut client, 1);
+    let mut earlier = session(&served);
+    assert!(in_some_round(|| {
+        earlier.send(1, tlock(1, lock(WR, 0, 0, 3), BLOCK));
+        for tag in 0..10 {
+            client.send(tag, tlock(1, lock(WR, 0, 0, 2), BLOCK));
+        }
+        client.getattr(0).unwrap();
+        handle.interrupt();
+        for reply in client.receive_many(10) {
+            assert_eq!(status(&reply), BLOCKED);
+        }
+        // Its time is over first, and yet it waits.
+        let waits = matches!(earlier.receive_within(Duration::ZERO), Got::Nothing);
+        if waits {
+            assert_eq!(status(&earlier.receive()), BLOCKED);
+        }
+        waits
+    }));
+    assert!(client.getattr(0).is_ok());
+}
+
+#[test]
+fn who_waits_through_a_fid_that_is_clunked_gets_nothing() {
+    for served in [Served::memory(), Export::new().serve()] {
+        let (mut holder, mut client) = (session(&served), session(&served));
+        for _ in 0..50 {
+            assert_eq!(holder.lock(1, lock(WR, 0, 0, 1)), SUCCESS);
+            client.send(1, tlock(1, lock(WR, 0, 0, 2), BLOCK));
+            client.getattr(0).unwrap();
+            client.send(2, Tclunk { fid: 1 });
+            for reply in client.receive_many(2) {
+                match reply.tag {
+                    1 => assert!([BLOCKED, Err(EBADF)].contains(&status(&reply))),
+                    _ => assert_eq!(reply.kind, kind::RCLUNK),
+                }
+            }
+            assert_eq!(client.getattr(1).unwrap_err(), ENOENT);
+            assert_eq!(holder.lock(1, lock(UN, 0, 0, 1)), SUCCESS);
+            assert!(is_free(&mut holder));
+            open(&mut client, 1);
+        }
+    }
+}
+
+/// What is asked for beside a clunk is not held behind it, whichever comes first.
+#[test]
+fn a_clunk_beside_a_lock_leaves_nothing_locked() {
+    for served in [Served::memory(), Export::new().serve()] {
+        let (mut other, mut client) = (session(&served), session(&served));
+        for _ in 0..200 {
+            let mut frames = Frames::new();
+            frames.add(1, tlock(1, lock(WR, 0, 0, 2), BLOCK));
+            frames.add(2, Tclunk { fid: 1 });
+            client.send_frames(&frames);
+            client.receive_many(2);
+            assert!(is_free(&mut other));
+            open(&mut client, 1);
+        }
+    }
+}

@@ -6,9 +6,12 @@
 count=${LONG:+2000}
 count=${count:-40}
 
-# writes NAME: so many transactions of one row each.
+# writes NAME: so many transactions of one row each. Each is a process: without any pause between them one writer
+# keeps the other out for more than 10 s, on a local disk too.
 writes() {
-    echo "seq $count | sed \"s/.*/INSERT INTO t (who, n) VALUES ('$1', &);/\" | sqlite3 -bail -cmd '.timeout 10000' db"
+    echo "for n in \$(seq $count); do
+        sqlite3 -bail -cmd '.timeout 10000' db \"INSERT INTO t (who, n) VALUES ('$1', \$n)\" || exit 1
+    done"
 }
 
 whole() {
@@ -20,7 +23,7 @@ whole() {
 
 # both WHERE: here and there at once.
 both() {
-    "$1" "(($(writes "$1")) >$1.log 2>&1; echo \$? >$1.status) >/dev/null 2>&1 &"
+    "$1" "( ($(writes "$1")) >$1.log 2>&1; echo \$? >$1.status) >/dev/null 2>&1 &"
     sh -ec "$(writes "guest-$1")"
     until [ -s "$1.status" ]; do sleep 0.1; done
     same '' "$(cat "$1.log")" "what sqlite says of $1"

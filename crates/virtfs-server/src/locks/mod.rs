@@ -241,33 +241,15 @@ impl LockTable {
         outcome
     }
 
-    /// Drops what was locked through a fid.
+    /// Drops what was locked through a fid. All that a session holds goes with its fids.
     pub(crate) fn release_open(&self, inode: InodeKey, open: OpenId) {
-        self.release(inode, |owner| owner.held.without(open));
-    }
-
-    /// Drops all that a session holds.
-    pub(crate) fn release_session(&self, session: u64) {
-        let inodes: Vec<_> = self.lock_inodes().keys().copied().collect();
-        for inode in inodes {
-            self.release(inode, |owner| {
-                if owner.key.session == session {
-                    Held::default()
-                } else {
-                    owner.held.clone()
-                }
-            });
-        }
-    }
-
-    fn release(&self, inode: InodeKey, left: impl Fn(&Owner) -> Held) {
         let Some(owners) = self.lock_inodes().get(&inode).cloned() else {
             return;
         };
         let mut released = false;
         let mut guard = lock(&owners);
         guard.retain_mut(|owner| {
-            let mut left = left(owner);
+            let mut left = owner.held.without(open);
             if !left.is_like(&owner.held) {
                 released = true;
                 // Dropping the file releases all that an owner has.

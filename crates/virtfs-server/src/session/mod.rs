@@ -236,7 +236,6 @@ impl<T: Transport> Session<T> {
         // The client sees the end now, whoever still holds a part of the session.
         self.transport.abort();
         drop((garbage, receiver));
-        self.shared.locks.release_session(self.id);
         self.shared.sentinel.forget(self.id);
         debug!(session = self.id, "the session has ended");
         drop(

@@ -85,6 +85,17 @@ pub(super) enum Next<T: Transport> {
     End,
 }
 
+/// Who is to help.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Help {
+    /// There is nothing to do, or there are threads enough.
+    Nobody,
+    /// One that sleeps.
+    Follower,
+    /// One that is to be started.
+    NewThread,
+}
+
 pub(super) struct Core<T: Transport> {
     pub(super) limits: Limits,
     /// `None` while a thread receives.
@@ -253,8 +264,62 @@ impl<T: Transport> Core<T> {
         !self.ready.is_empty()
     }
 
+    /// Calls another thread if it would find something to do: first of all, if `flush`, to send the
+    /// finished replies.
+    pub(super) fn summon(&mut self, flush: bool, transport: &T) -> Help {
+        if !(self.wants_help() || flush && transport.has_replies()) {
+            return Help::Nobody;
+        }
+        self.flush_first |= flush;
+        if self.idle > self.notified {
+            self.notified += 1;
+            Help::Follower
+        } else if self.threads <= self.limits.requests.max(self.in_flight) {
+            self.threads += 1;
+            Help::NewThread
+        } else {
+            Help::Nobody
+        }
+    }
+
+    /// A thread that found nothing to do may sleep; else it is to end.
+    pub(super) fn falls_asleep(&mut self) -> bool {
+        if self.closing {
+            self.threads -= 1;
+            return false;
+        }
+        self.idle += 1;
+        true
+    }
+
+    /// A thread has slept, perhaps until nobody had called it for long; whether it goes on.
+    pub(super) fn wakes_up(&mut self, timed_out: bool) -> bool {
+        self.idle -= 1;
+        if self.notified > 0 {
+            self.notified -= 1;
+        } else if timed_out && !self.closing {
+            self.threads -= 1;
+            return false;
+        }
+        true
+    }
+
+    /// A receive has ended like this.
+    pub(super) fn received(
+        &mut self,
+        receiver: T::Receiver,
+        filled: Result<bool, Fault>,
+        transport: &T,
+    ) {
+        self.receiver = Some(receiver);
+        match filled {
+            Ok(more) => self.ended |= !more,
+            Err(fault) => self.fail(&fault, transport),
+        }
+    }
+
     /// Whether another thread would find something to do.
-    pub(super) fn wants_help(&self) -> bool {
+    fn wants_help(&self) -> bool {
         !self.closing && self.has_ready() || self.receiver.is_some() && self.may_receive()
     }
 

@@ -9,6 +9,8 @@ mod cancel;
 mod claims;
 mod core;
 mod run;
+#[cfg(test)]
+mod schedules;
 mod table;
 mod waiting;
 
@@ -20,7 +22,7 @@ use std::time::Duration;
 
 use tracing::{debug, error, warn};
 
-use self::core::{Core, Next};
+use self::core::{Core, Help, Next};
 use crate::budget::Budget;
 use crate::locks::WaiterId;
 use crate::sentinel::{Watch, Watched};
@@ -189,39 +191,25 @@ impl<T: Transport> Session<T> {
     /// Receives more, which [`Core::next`] admits.
     fn receive(&self, mut receiver: T::Receiver) -> MutexGuard<'_, Core<T>> {
         let filled = receiver.fill();
+        if let Ok(false) = filled {
+            debug!(session = self.id, "the client hung up");
+        }
         let mut core = self.lock();
-        core.receiver = Some(receiver);
-        match filled {
-            Ok(true) => {}
-            Ok(false) => {
-                debug!(session = self.id, "the client hung up");
-                core.ended = true;
-                self.shared.sentinel.wake();
-            }
-            Err(fault) => core.fail(&fault, &self.transport),
+        core.received(receiver, filled, &self.transport);
+        if core.ended {
+            self.shared.sentinel.wake();
         }
         core
     }
 
     /// Sleeps until there is something to do; `None` when this thread is to end.
     fn follow<'a>(&'a self, mut core: MutexGuard<'a, Core<T>>) -> Option<MutexGuard<'a, Core<T>>> {
-        if core.closing {
-            core.threads -= 1;
+        if !core.falls_asleep() {
             return None;
         }
-        core.idle += 1;
-        let (mut core, timeout) = self
-            .followers
-            .wait_timeout(core, IDLE)
-            .unwrap_or_else(PoisonError::into_inner);
-        core.idle -= 1;
-        if core.notified > 0 {
-            core.notified -= 1;
-        } else if timeout.timed_out() && !core.closing {
-            core.threads -= 1;
-            return None;
-        }
-        Some(core)
+        let slept = self.followers.wait_timeout(core, IDLE);
+        let (mut core, timeout) = slept.unwrap_or_else(PoisonError::into_inner);
+        core.wakes_up(timeout.timed_out()).then_some(core)
     }
 
     /// The last of the session's threads lets go of everything.
@@ -260,21 +248,15 @@ impl<T: Transport> Session<T> {
     /// Wakes another thread if there is something for it to do: first of all, if `flush`, to
     /// send the finished replies.
     fn help(self: &Arc<Self>, flush: bool) {
-        let mut core = self.lock();
-        if !(core.wants_help() || flush && self.transport.has_replies()) {
-            return;
-        }
-        core.flush_first |= flush;
-        if core.idle > core.notified {
-            core.notified += 1;
-            drop(core);
-            self.followers.notify_one();
-        } else if core.threads <= self.shared.limits.requests.max(core.in_flight) {
-            core.threads += 1;
-            drop(core);
-            if let Err(error) = self.spawn() {
-                warn!(session = self.id, "no thread for a request: {error}");
-                self.lock().threads -= 1;
+        let help = self.lock().summon(flush, &self.transport);
+        match help {
+            Help::Nobody => {}
+            Help::Follower => self.followers.notify_one(),
+            Help::NewThread => {
+                if let Err(error) = self.spawn() {
+                    warn!(session = self.id, "no thread for a request: {error}");
+                    self.lock().threads -= 1;
+                }
             }
         }
     }

@@ -146,5 +146,6 @@ Examples:
     mount -t 9p -o trans=unix,version=9p2000.L,msize=1048576,aname=src /run/tree.sock /mnt
 
 Exit status: 0 after a signal or when the only client hung up, 1 on failure (with --once also if
-the VMM broke the protocol), 2 if the command line makes no sense, 128 + n when a second signal n
-ended the server at once.";
+the VMM broke the protocol), 2 if the command line makes no sense, 3 after a signal when a request
+hangs in a call of the host for good (its sessions are closed even so), 128 + n when a second signal
+n ended the server at once.";

@@ -99,12 +99,27 @@ pub(crate) fn run(args: ServeArgs) -> Result<(), Failure> {
     if let Some(acceptors) = acceptors {
         acceptors.stop();
     }
-    match shut_down(server, devices, &signals)? {
+    let end = shut_down(server, devices, &signals)?;
+    if end.stuck {
+        return Err(Failure::stuck(STUCK));
+    }
+    match end.devices_are_well || told {
         true => Ok(()),
-        false if told => Ok(()),
         // The process of the device has told why.
         false => Err(Failure::told()),
     }
+}
+
+/// Told where the end of the process is not the end of its threads.
+const STUCK: &str = "\
+a thread does not return from a call of the host: all sessions are closed, but the kernel keeps the \
+process until that call ends (of a network or FUSE file system, perhaps: its mount may be forced off)";
+
+/// How the end went.
+struct End {
+    /// A request was left in a call of the host.
+    stuck: bool,
+    devices_are_well: bool,
 }
 
 /// What is told when the program is ready.
@@ -165,31 +180,33 @@ impl Announcement {
 }
 
 /// Answers what has arrived, and ends all sessions and processes. A signal ends everything at once.
-/// Whether all devices ended well.
 fn shut_down(
     server: Option<Server>,
     mut devices: Watched,
     signals: &Signals,
-) -> Result<bool, Failure> {
+) -> Result<End, Failure> {
     let over = Arc::new(Event::new().doing(|| "the end cannot be waited for")?);
     let told = over.clone();
     devices.stop();
     let drain = move || {
-        if server.is_some_and(|server| !server.shut_down(PATIENCE)) {
-            warn!("the host keeps some requests: they are left behind");
-        }
-        let well = devices.wait();
+        let stuck = server.is_some_and(|server| !server.shut_down(PATIENCE));
+        let devices_are_well = devices.wait();
         told.tell();
-        well
+        End {
+            stuck,
+            devices_are_well,
+        }
     };
     let drain = std::thread::Builder::new()
         .name("drain".into())
         .spawn(drain)
         .doing(|| "threads cannot be started")?;
     match signals.wait_for(&over) {
-        Ok(First::Signal(signal)) => std::process::exit(128 + signal),
+        // The caller's sockets are removed nevertheless.
+        Ok(First::Signal(signal)) => return Err(Failure::killed(signal)),
         Ok(First::Event) => debug!("all sessions have ended"),
         Err(error) => return Err(error).doing(|| "signals cannot be waited for"),
     }
-    Ok(drain.join().unwrap_or(false))
+    let panicked = |_| Failure::new("a thread panicked while sessions were ended");
+    drain.join().map_err(panicked)
 }

@@ -3,7 +3,9 @@
 mod addresses;
 mod devices;
 mod ending;
+mod hanging;
 mod hints;
+mod hung_host;
 mod inherited;
 mod limits;
 mod processes;

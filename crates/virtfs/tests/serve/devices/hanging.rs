@@ -12,7 +12,7 @@ use virtfs_proto::Tread;
 use virtfs_tests::Raw;
 
 use super::guest::guest;
-use super::hung_host::HungHost;
+use crate::hung_host::HungHost;
 use super::{device, start};
 
 /// Has a guest ask for what never comes.

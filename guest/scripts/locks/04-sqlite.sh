@@ -6,11 +6,14 @@
 count=${LONG:+2000}
 count=${count:-40}
 
-# writes NAME: so many transactions of one row each. Each is a process: without any pause between them one writer
+# writes NAME: so many transactions of one row each, 20 by each process of sqlite. Without any pause one writer
 # keeps the other out for more than 10 s, on a local disk too.
 writes() {
-    echo "for n in \$(seq $count); do
-        sqlite3 -bail -cmd '.timeout 10000' db \"INSERT INTO t (who, n) VALUES ('$1', \$n)\" || exit 1
+    echo "n=0
+    while [ \$n -lt $count ]; do
+        seq \$((n + 1)) \$((n + 20)) | sed \"s/.*/INSERT INTO t (who, n) VALUES ('$1', &);/\" |
+            sqlite3 -bail -cmd '.timeout 10000' db || exit 1
+        n=\$((n + 20))
     done"
 }
 

@@ -21,7 +21,8 @@ impl<T: Transport> Core<T> {
             reply_flush(tag, exchange, transport);
             return;
         }
-        // Its fid's number is free already: a clunk that can run is carried out.
+        // Its fid's number is free already: a clunk that can run is carried out, as far as that
+        // does not hang.
         let clunks = |work: &Work<_>| work.tag == target && work.kind == kind::TCLUNK;
         if let Some(Tagged::Request {
             call,
@@ -31,7 +32,7 @@ impl<T: Transport> Core<T> {
         }) = self.tags.get_mut(&target)
             && (*running || self.ready.iter().any(clunks))
         {
-            call.cancelled.store(*running, Ordering::Relaxed);
+            call.cancelled.store(true, Ordering::Relaxed);
             flushes.push((tag, exchange));
             self.tags.insert(tag, Tagged::Flush(target));
             self.flushes += 1;

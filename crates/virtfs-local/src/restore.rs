@@ -9,6 +9,7 @@ use rustix::io;
 use rustix::path::Arg;
 use virtfs_vfs::{Cx, Errno};
 
+use crate::access;
 use crate::call::{errno, raw};
 use crate::inode::{Inode, LOOK, Trace, look};
 use crate::sys::handle;
@@ -37,8 +38,13 @@ pub(crate) fn open_path(
     })
 }
 
-/// The descriptor of a node that has none.
+/// The descriptor of a node that has none. Who has the node has been there: where the way is closed
+/// to them by now, the server goes.
 pub(crate) fn restore(node: &LocalNode, cx: &Cx<'_>) -> Result<Arc<OwnedFd>, Errno> {
+    access::or_as_server(|| find(node, cx))
+}
+
+fn find(node: &LocalNode, cx: &Cx<'_>) -> Result<Arc<OwnedFd>, Errno> {
     if node.inode.host.remote {
         cx.about_to_block();
     }

@@ -6,16 +6,17 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use virtfs_vfs::{Errno, Node, Open, User, XattrPut};
+use virtfs_vfs::{Errno, Node, Open, XattrPut};
 
 use crate::budget::Permit;
 use crate::export::Export;
 use crate::locks::{InodeKey, LockTable};
+use crate::users::Caller;
 
 /// The state of a fid.
 pub(crate) struct Fid {
     pub(crate) export: Arc<Export>,
-    pub(crate) user: User,
+    pub(crate) caller: Caller,
     pub(crate) kind: FidKind,
 }
 

@@ -2,13 +2,15 @@
 //! operation. Every rule of access (names, read-only exports) looks at the operation alone.
 
 use virtfs_proto::{
-    GetattrMask, LockFlags, LockType, LopenFlags, MAX_WALK, NOFID, SetattrMask, Timespec, Tmessage,
-    UnlinkFlags, XattrFlags, kind,
+    GetattrMask, LockFlags, LockType, LopenFlags, MAX_WALK, NOFID, NONUNAME, SetattrMask, Timespec,
+    Tmessage, UnlinkFlags, XattrFlags, kind,
 };
 use virtfs_vfs::{
     Device, Errno, FileKind, LockKind, LockRange, Make, Name, OpenFlags, Removal, SetAttr, SetTime,
     Time, XattrPut,
 };
+
+use crate::users::Claim;
 
 /// The names of a walk.
 pub(crate) struct WalkNames<'a> {
@@ -19,7 +21,7 @@ pub(crate) struct WalkNames<'a> {
 pub(crate) enum Op<'a> {
     Attach {
         aname: &'a [u8],
-        uid: u32,
+        claim: Claim<'a>,
         authenticated: bool,
     },
     Walk {
@@ -153,7 +155,10 @@ pub(crate) fn lower<'a>(message: &Tmessage<'a>) -> Result<Op<'a>, Errno> {
     Ok(match message {
         Tmessage::Attach(m) => Op::Attach {
             aname: m.aname,
-            uid: m.n_uname,
+            claim: Claim {
+                uname: m.uname,
+                uid: Some(m.n_uname).filter(|uid| *uid != NONUNAME),
+            },
             authenticated: m.afid != NOFID,
         },
         Tmessage::Walk(m) => {

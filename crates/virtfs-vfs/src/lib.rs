@@ -22,7 +22,7 @@ pub mod synth;
 
 pub use attr::{Attr, Device, FileKind, Qid, Qids, SetAttr, SetTime, StatWant, Time};
 pub use body::{IoFlags, ReplyBody, RequestBody};
-pub use cx::{Call, Cx, Detached, User};
+pub use cx::{Call, Credentials, Cx, Detached, User};
 pub use dir::DirEntry;
 pub use errno::Errno;
 pub use filesystem::{FileSystem, Make, OpenFlags, Opened, Place, Removal, XattrPut};

@@ -1,17 +1,18 @@
 //! Attach, walk and clunk: how fids come and go.
 
-use virtfs_vfs::{Cx, Errno, Name, Node, Qids, User};
+use virtfs_vfs::{Errno, Name, Node, Qids};
 
 use super::{Outcome, Request};
 use crate::fid::{Fid, FidKind};
 use crate::lower::WalkNames;
 use crate::raise::Answer;
+use crate::users::Claim;
 
 impl Request<'_> {
     pub(super) fn attach(
         &self,
         aname: &[u8],
-        uid: u32,
+        claim: &Claim<'_>,
         authenticated: bool,
     ) -> Result<Outcome, Errno> {
         self.is_free()?;
@@ -19,11 +20,11 @@ impl Request<'_> {
             return Err(Errno::EOPNOTSUPP);
         }
         let export = self.shared.exports.find(aname).ok_or(Errno::ENOENT)?;
-        let user = User { uid };
-        let (node, qid) = export.fs.attach(&Cx::new(user, self.call))?;
+        let caller = export.users.find(claim, self.call)?;
+        let (node, qid) = export.fs.attach(&self.cx_of(&caller))?;
         let fid = Fid {
             export: export.clone(),
-            user,
+            caller,
             kind: FidKind::Walked { node, root: true },
         };
         Ok(Outcome::with_state(Answer::Qid(qid), fid))
@@ -68,7 +69,7 @@ impl Request<'_> {
         let kind = FidKind::Walked { node, root };
         let fid = Fid {
             export: from.export.clone(),
-            user: from.user,
+            caller: from.caller.clone(),
             kind,
         };
         Outcome::with_state(Answer::Walked(qids), fid)

@@ -22,6 +22,7 @@ use crate::locks::InodeKey;
 use crate::lower::Op;
 use crate::raise::Answer;
 use crate::server::Shared;
+use crate::users::Caller;
 
 /// A request, as an operation sees it.
 pub(crate) struct Request<'a> {
@@ -94,9 +95,9 @@ impl<'a> Request<'a> {
         match op {
             Op::Attach {
                 aname,
-                uid,
+                claim,
                 authenticated,
-            } => self.attach(aname, uid, authenticated),
+            } => self.attach(aname, &claim, authenticated),
             Op::Walk { names } => self.walk(&names),
             Op::Open { flags } => self.open(flags),
             Op::Create {
@@ -163,8 +164,12 @@ impl<'a> Request<'a> {
         }
     }
 
-    fn cx(&self, fid: &Fid) -> Cx<'a> {
-        Cx::new(fid.user, self.call)
+    fn cx<'f>(&'f self, fid: &'f Fid) -> Cx<'f> {
+        self.cx_of(&fid.caller)
+    }
+
+    fn cx_of<'f>(&'f self, caller: &'f Caller) -> Cx<'f> {
+        Cx::new(caller.user, self.call).with_rights_of(caller.credentials.as_ref())
     }
 
     /// How many bytes one read or write moves whole, in units of the file system's blocks.

@@ -52,7 +52,7 @@ impl Request<'_> {
         };
         let state = Fid {
             export: fid.export.clone(),
-            user: fid.user,
+            caller: fid.caller.clone(),
             kind: FidKind::Open(open),
         };
         Outcome::with_state(Answer::Opened { qid, iounit }, state)

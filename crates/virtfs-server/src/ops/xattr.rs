@@ -37,7 +37,7 @@ impl Request<'_> {
         };
         let state = Fid {
             export: fid.export.clone(),
-            user: fid.user,
+            caller: fid.caller.clone(),
             kind,
         };
         Ok(Outcome::with_state(answer, state))
@@ -67,7 +67,7 @@ impl Request<'_> {
         });
         let state = Fid {
             export: fid.export.clone(),
-            user: fid.user,
+            caller: fid.caller.clone(),
             kind,
         };
         Ok(Outcome::with_state(Answer::Done, state))

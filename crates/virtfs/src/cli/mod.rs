@@ -1,5 +1,6 @@
 //! What can be typed: the flags, their help, and the syntax of their values.
 
+mod access;
 mod address;
 pub(crate) mod client;
 mod ownership;
@@ -13,6 +14,7 @@ use self::client::{
     RmArgs, StatArgs,
 };
 
+pub(crate) use self::access::{AccessArgs, AccessMode, PeerUid};
 pub(crate) use self::address::Address;
 pub(crate) use self::ownership::{Devices, Model, OwnershipArgs, SquashWho, XattrSet};
 pub(crate) use self::serve::ServeArgs;

@@ -7,7 +7,7 @@ use clap::Args;
 use clap::builder::{OsStringValueParser, TypedValueParser};
 
 use super::values::{DeviceSpec, ExportSpec, LogLevel, SandboxMode, msize};
-use super::{Address, OwnershipArgs};
+use super::{AccessArgs, Address, OwnershipArgs};
 
 /// Serve directories to virtual machines and to any 9P client, such as the Linux kernel.
 ///
@@ -121,6 +121,9 @@ pub(crate) struct ServeArgs {
 
     #[command(flatten)]
     pub(crate) ownership: OwnershipArgs,
+
+    #[command(flatten)]
+    pub(crate) access: AccessArgs,
 }
 
 const DEVICES: &str = "Virtual machines";

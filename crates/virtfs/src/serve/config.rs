@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use tracing::level_filters::LevelFilter;
 
 use super::ownership::Ownership;
+use super::peers::Peers;
+use super::users::Access;
 use super::vmm::DeviceConfig;
 use crate::cli::{Address, SandboxMode, ServeArgs};
 use crate::failure::Failure;
@@ -24,6 +26,10 @@ pub(super) struct Config {
     /// Who may connect to the Unix sockets beside this user.
     pub(super) socket_group: Option<String>,
     pub(super) ownership: Ownership,
+    /// Whose rights requests have.
+    pub(super) access: Access,
+    /// From whom connections are taken.
+    pub(super) peers: Peers,
     pub(super) msize: u32,
     pub(super) log_level: LevelFilter,
     pub(super) allow_foreign_tcp: bool,
@@ -53,7 +59,7 @@ nowhere to listen: say where clients connect, for example
 
 impl Config {
     /// What the arguments mean, for root or for another user.
-    pub(super) fn new(args: ServeArgs, is_root: bool) -> Result<Self, Failure> {
+    pub(super) fn new(mut args: ServeArgs, is_root: bool) -> Result<Self, Failure> {
         let shared = args.shared_dir.clone().map(|dir| ExportConfig {
             name: None,
             dir,
@@ -96,8 +102,17 @@ impl Config {
                  --listen unix:PATH",
             ));
         }
+        let is_tcp = |address: &Address| matches!(address, Address::Tcp(..));
+        if !args.access.peer_uid.is_empty() && args.listen.iter().any(is_tcp) {
+            return Err(Failure::usage(
+                "--peer-uid is for Unix sockets: over TCP no client tells its user",
+            ));
+        }
+        let access = Access::new(args.access.access, &mut args.ownership)?;
         Ok(Self {
             exports,
+            peers: Peers::new(&args.access.peer_uid),
+            access,
             listen: args.listen,
             devices,
             once: args.once,
@@ -135,6 +150,21 @@ mod tests {
         assert_eq!(model(flags, false), SecurityModel::None);
         let chosen = format!("{flags} --security_model none");
         assert_eq!(model(&chosen, true), SecurityModel::None);
+    }
+
+    #[test]
+    fn users_with_rights_of_their_own_need_no_squashing_of_files() {
+        let flags = "--shared-dir /srv --listen stdio --access user";
+        for more in [
+            "",
+            " --squash all",
+            " --squash root --squash-to 1:1",
+            " --squash none",
+        ] {
+            let seen = config(&format!("{flags}{more}"), false).unwrap();
+            assert_eq!(seen.ownership.model, SecurityModel::Passthrough);
+            assert_eq!(seen.ownership.options().squash, virtfs_local::Squash::None);
+        }
     }
 
     #[test]
@@ -187,6 +217,9 @@ mod tests {
             "--shared-dir /s --listen stdio --security-model none --fmode 600",
             "--shared-dir /s --listen stdio --security-model mapped --uid-map 0:1:2",
             "--shared-dir /s --listen stdio --squash-to 1:1",
+            "--shared-dir /s --listen stdio --squash root",
+            "--shared-dir /s --listen stdio --access user --security-model mapped",
+            "--shared-dir /s --listen tcp:127.0.0.1:1 --peer-uid same",
         ] {
             assert!(config(flags, true).is_err(), "{flags}");
         }

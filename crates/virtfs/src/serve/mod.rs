@@ -16,8 +16,10 @@ mod interrupter;
 mod keeper;
 mod listen;
 mod ownership;
+mod peers;
 mod plan;
 mod sandbox;
+mod users;
 mod vmm;
 
 use std::io::{self, Write};
@@ -35,6 +37,7 @@ use self::export::OpenExport;
 use self::keeper::Keeper;
 use self::listen::{Kind, Source};
 use self::plan::Plan;
+use self::users::KnownUsers;
 use self::vmm::{Device, Devices, Watched};
 use crate::cli::{Address, ServeArgs};
 use crate::failure::{Doing, Failure};
@@ -61,10 +64,15 @@ pub(crate) fn run(args: ServeArgs) -> Result<(), Failure> {
     // Its drop, at the end of this function, removes the sockets.
     let _keeper = Keeper::start(bound.socket_files)?;
 
-    let landlock = sandbox::enter(config.sandbox, &config.ownership, &exports)?;
-    let plan = |exports| Plan::new(&config, Shares::of(limit, exports), landlock);
+    let users = KnownUsers::start(&config.access)?;
+
+    let landlock = sandbox::enter(&config, &exports)?;
+    let plan = |exports| Plan::new(&config, &users, Shares::of(limit, exports), landlock);
     let all = plan(exports.len());
     info!("{}", all.describe());
+    if let Some(text) = config.access.describe() {
+        info!("{text}");
+    }
     let devices = Device::all(&config, &bound.devices, &exports, plan);
     let processes = Devices::start(&devices)?;
     let announcement = Announcement::new(&config, &bound.sources, &devices, &exports);
@@ -84,7 +92,7 @@ pub(crate) fn run(args: ServeArgs) -> Result<(), Failure> {
     announcement.tell();
     let acceptors = server
         .as_ref()
-        .map(|s| Acceptors::start(s, bound.sources, &last));
+        .map(|s| Acceptors::start(s, bound.sources, &config.peers, &last));
     let acceptors = acceptors
         .transpose()
         .doing(|| "threads cannot be started")?;

@@ -1,5 +1,6 @@
 //! How servers are built: in the first process for byte streams, and in the process of each VMM.
 
+use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 
 use virtfs_local::{Containment, LocalFs, Options};
@@ -10,6 +11,8 @@ use super::descriptors::Shares;
 use super::export::OpenExport;
 use super::interrupter::SignalInterrupter;
 use super::ownership::Ownership;
+use super::peers::Peers;
+use super::users::KnownUsers;
 use crate::failure::{Doing, Failure};
 
 /// What all servers of the program have in common.
@@ -19,12 +22,21 @@ pub(super) struct Plan {
     msize: u32,
     shares: Shares,
     landlock: bool,
+    users: Option<KnownUsers>,
+    peers: Peers,
 }
 
 impl Plan {
     /// For a process that shares its descriptors like this, and is shut in by Landlock or not.
-    pub(super) fn new(config: &Config, shares: Shares, landlock: bool) -> Self {
+    pub(super) fn new(
+        config: &Config,
+        users: &Option<KnownUsers>,
+        shares: Shares,
+        landlock: bool,
+    ) -> Self {
         Self {
+            users: users.clone(),
+            peers: config.peers.clone(),
             ownership: config.ownership.clone(),
             msize: config.msize,
             shares,
@@ -35,6 +47,16 @@ impl Plan {
     /// Whether processes are shut in by Landlock.
     pub(super) fn landlock(&self) -> bool {
         self.landlock
+    }
+
+    /// From whom connections are taken.
+    pub(super) fn peers(&self) -> &Peers {
+        &self.peers
+    }
+
+    /// What a process must keep to serve by it, beside the exports.
+    pub(super) fn descriptors(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        self.users.iter().map(KnownUsers::socket)
     }
 
     /// What users should know.
@@ -71,7 +93,10 @@ impl Plan {
             };
             let name = String::from_utf8_lossy(&export.name).into_owned();
             let fs = LocalFs::new(export.dir, options).doing(|| format!("cannot serve {name}"))?;
-            let export = Export::new(export.name, Arc::new(fs)).readonly(export.readonly);
+            let mut export = Export::new(export.name, Arc::new(fs)).readonly(export.readonly);
+            if let Some(users) = &self.users {
+                export = export.users(users.shared());
+            }
             builder = builder.export(export);
         }
         builder.build().doing(|| "threads cannot be started")

@@ -11,21 +11,20 @@ use rustix::thread::CapabilitySet;
 use tracing::{info, warn};
 use virtfs_local::SecurityModel;
 
+use super::config::Config;
 use super::export::OpenExport;
-use super::ownership::Ownership;
+use super::users::Access;
 use crate::cli::SandboxMode;
 use crate::failure::{Doing, Failure};
 
 /// Drops what the model does not need, and restricts the process to the exports. Whether
 /// Landlock is in force.
-pub(super) fn enter(
-    mode: SandboxMode,
-    ownership: &Ownership,
-    exports: &[OpenExport],
-) -> Result<bool, Failure> {
-    let lacking = privileges::drop_all_but(privileges::needed(ownership))
-        .doing(|| "privileges cannot be dropped")?;
-    if ownership.model == SecurityModel::Passthrough && !lacking.is_empty() {
+pub(super) fn enter(config: &Config, exports: &[OpenExport]) -> Result<bool, Failure> {
+    let (mode, ownership) = (config.sandbox, &config.ownership);
+    let needed = privileges::needed(ownership, &config.access);
+    let lacking = privileges::drop_all_but(needed).doing(|| "privileges cannot be dropped")?;
+    let acts_as_itself = matches!(config.access, Access::Client);
+    if acts_as_itself && ownership.model == SecurityModel::Passthrough && !lacking.is_empty() {
         warn!(
             "--security-model passthrough without all of root's capabilities: clients will be \
              refused what the host's kernel refuses; '--security-model none' keeps files this \
@@ -66,6 +65,12 @@ fn rules(exports: &[OpenExport]) -> impl Iterator<Item = (BorrowedFd<'_>, BitFla
         };
         (export.dir.as_fd(), rights)
     })
+}
+
+/// Leaves the process no capability.
+pub(super) fn drop_all() {
+    // It asks for nothing that takes one: what cannot be dropped does little harm.
+    let _ = privileges::drop_all_but(CapabilitySet::empty());
 }
 
 /// Leaves the process nothing but the right to remove files in these directories.

@@ -3,67 +3,88 @@
 
 mod lock_site;
 
+use std::thread;
+use std::time::Duration;
+
 use lock_site::host::{self, Host};
 use lock_site::{
-    BLOCK, BLOCKED, Export, RD, SUCCESS, UN, WR, getattr, in_some_round, lock, session, status,
-    tlock,
+    BLOCK, BLOCKED, Export, RD, SUCCESS, UN, WR, getattr, in_some_round, lock, open, session,
+    status, tlock,
 };
 use virtfs_proto::kind;
 use virtfs_server::Limits;
-use virtfs_tests::{Frames, Raw, Served};
+use virtfs_tests::{Frames, Lock, Raw, Served};
 
 #[test]
 fn host_process() {
     host::obey();
 }
 
-/// Sends two locks that must wait, of which `free` frees the second: whether that one is answered
-/// first. The other comes back when its time is over.
-fn is_granted_first(client: &mut Raw, lost: u32, free: impl FnOnce()) -> bool {
-    client.send(1, tlock(lost, lock(WR, 100, 1, 70), BLOCK));
-    client.send(2, tlock(1, lock(WR, 0, 10, 71), BLOCK));
+/// Sends a lock that nobody frees, and a while later this one, which `free` does: whether it is
+/// answered first, for the other comes back when its time is over.
+fn is_granted_first(client: &mut Raw, fid: u32, asked: Lock<'static>, free: impl FnOnce()) -> bool {
+    client.send(1, tlock(1, lock(WR, 100, 1, 70), BLOCK));
+    thread::sleep(Duration::from_millis(300));
+    client.send(2, tlock(fid, asked, BLOCK));
     // Both were read, and others are answered meanwhile.
     client.getattr(0).unwrap();
     free();
     let (first, second) = (client.receive(), client.receive());
-    assert_eq!(client.lock(1, lock(UN, 0, 0, 71)), SUCCESS);
-    let granted = |reply| status(reply) == SUCCESS;
-    if first.tag == 2 {
-        assert_eq!(status(&second), BLOCKED);
-    }
-    first.tag == 2 && granted(&first)
+    let (lost, granted) = if first.tag == 1 {
+        (&first, &second)
+    } else {
+        (&second, &first)
+    };
+    assert_eq!(status(lost), BLOCKED);
+    let in_time = first.tag == 2 && status(granted) == SUCCESS;
+    let unlock = Lock { kind: UN, ..asked };
+    assert_eq!(client.lock(fid, unlock), SUCCESS);
+    in_time
 }
+
+/// Somebody who holds the byte that [`is_granted_first`] asks for.
+fn other(served: &Served) -> Raw {
+    let mut other = session(served);
+    assert_eq!(other.lock(1, lock(WR, 100, 1, 1)), SUCCESS);
+    other
+}
+
+const ASKED: Lock<'static> = Lock {
+    kind: WR,
+    start: 0,
+    length: 10,
+    proc_id: 71,
+    client_id: "client",
+};
 
 #[test]
 fn a_process_of_the_same_client_lets_go_and_the_waiting_lock_is_granted() {
-    for served in [Served::memory(), Export::new().serve()] {
-        let mut other = session(&served);
-        assert_eq!(other.lock(1, lock(WR, 100, 1, 1)), SUCCESS);
-        let mut client = session(&served);
-        assert!(in_some_round(|| {
-            assert_eq!(client.lock(1, lock(WR, 5, 1, 1)), SUCCESS);
-            client.send(1, tlock(1, lock(WR, 100, 1, 70), BLOCK));
-            client.send(2, tlock(1, lock(WR, 0, 10, 71), BLOCK));
-            client.send(3, tlock(1, lock(UN, 5, 1, 1), 0));
-            let replies = [client.receive(), client.receive(), client.receive()];
-            let at = |tag| replies.iter().position(|reply| reply.tag == tag).unwrap();
-            assert_eq!(status(&replies[at(3)]), SUCCESS);
-            assert_eq!(status(&replies[at(1)]), BLOCKED);
-            let granted = status(&replies[at(2)]) == SUCCESS && at(2) < at(1);
-            assert_eq!(client.lock(1, lock(UN, 0, 0, 71)), SUCCESS);
-            granted
-        }));
-    }
+    let export = Export::new();
+    let served = export.serve();
+    let (_other, mut client) = (other(&served), session(&served));
+    assert!(in_some_round(|| {
+        assert_eq!(client.lock(1, lock(WR, 5, 1, 1)), SUCCESS);
+        client.send(1, tlock(1, lock(WR, 100, 1, 70), BLOCK));
+        thread::sleep(Duration::from_millis(300));
+        client.send(2, tlock(1, ASKED, BLOCK));
+        client.send(3, tlock(1, lock(UN, 5, 1, 1), 0));
+        let replies = [client.receive(), client.receive(), client.receive()];
+        let at = |tag| replies.iter().position(|reply| reply.tag == tag).unwrap();
+        assert_eq!(status(&replies[at(3)]), SUCCESS);
+        assert_eq!(status(&replies[at(1)]), BLOCKED);
+        let granted = status(&replies[at(2)]) == SUCCESS && at(2) < at(1);
+        assert_eq!(client.lock(1, lock(UN, 0, 0, 71)), SUCCESS);
+        granted
+    }));
 }
 
 #[test]
 fn another_client_lets_go_and_the_waiting_lock_is_granted() {
     for served in [Served::memory(), Export::new().serve()] {
-        let (mut holder, mut client) = (session(&served), session(&served));
-        assert_eq!(holder.lock(1, lock(WR, 100, 1, 1)), SUCCESS);
+        let (_other, mut holder, mut client) = (other(&served), session(&served), session(&served));
         assert!(in_some_round(|| {
             assert_eq!(holder.lock(1, lock(RD, 3, 1, 2)), SUCCESS);
-            is_granted_first(&mut client, 1, || {
+            is_granted_first(&mut client, 1, ASKED, || {
                 assert_eq!(holder.lock(1, lock(UN, 3, 1, 2)), SUCCESS);
             })
         }));
@@ -73,32 +94,34 @@ fn another_client_lets_go_and_the_waiting_lock_is_granted() {
 #[test]
 fn a_downgrade_a_clunk_and_a_hang_up_let_those_in_who_wait() {
     let served = Served::memory();
-    let (mut holder, mut client) = (session(&served), session(&served));
-    assert_eq!(holder.lock(1, lock(WR, 0, 0, 1)), SUCCESS);
-    client.send(1, tlock(1, lock(RD, 0, 10, 71), BLOCK));
-    client.getattr(0).unwrap();
-    assert_eq!(holder.lock(1, lock(RD, 0, 0, 1)), SUCCESS);
-    assert_eq!(status(&client.receive()), SUCCESS);
-    client.send(1, tlock(1, lock(WR, 0, 10, 71), BLOCK));
-    client.getattr(0).unwrap();
-    holder.clunk(1).unwrap();
-    assert_eq!(status(&client.receive()), SUCCESS);
-    let mut third = session(&served);
-    third.send(1, tlock(1, lock(WR, 0, 10, 71), BLOCK));
-    third.getattr(0).unwrap();
-    drop(client);
-    assert_eq!(status(&third.receive()), SUCCESS);
+    let (_other, mut holder, mut client) = (other(&served), session(&served), session(&served));
+    assert!(in_some_round(|| {
+        assert_eq!(holder.lock(1, lock(WR, 0, 5, 1)), SUCCESS);
+        is_granted_first(&mut client, 1, Lock { kind: RD, ..ASKED }, || {
+            assert_eq!(holder.lock(1, lock(RD, 0, 5, 1)), SUCCESS);
+        })
+    }));
+    assert!(in_some_round(|| {
+        open(&mut holder, 2);
+        assert_eq!(holder.lock(1, lock(UN, 0, 5, 1)), SUCCESS);
+        assert_eq!(holder.lock(2, lock(WR, 0, 5, 2)), SUCCESS);
+        is_granted_first(&mut client, 1, ASKED, || holder.clunk(2).unwrap())
+    }));
+    assert!(in_some_round(|| {
+        let mut holder = session(&served);
+        assert_eq!(holder.lock(1, lock(WR, 0, 5, 1)), SUCCESS);
+        is_granted_first(&mut client, 1, ASKED, || drop(holder))
+    }));
 }
 
 #[test]
 fn another_server_lets_go_and_the_waiting_lock_is_granted() {
     let export = Export::new();
     let (one, two) = (export.serve(), export.serve());
-    let (mut holder, mut client) = (session(&one), session(&two));
-    assert_eq!(holder.lock(1, lock(WR, 100, 1, 1)), SUCCESS);
+    let (_other, mut holder, mut client) = (other(&one), session(&one), session(&two));
     assert!(in_some_round(|| {
         assert_eq!(holder.lock(1, lock(WR, 3, 1, 2)), SUCCESS);
-        is_granted_first(&mut client, 1, || {
+        is_granted_first(&mut client, 1, ASKED, || {
             assert_eq!(holder.lock(1, lock(UN, 3, 1, 2)), SUCCESS);
         })
     }));
@@ -115,7 +138,7 @@ fn a_program_of_the_host_lets_go_and_the_waiting_lock_is_granted() {
         assert!(set(&mut host, 0, WR, 100, 1));
         assert!(in_some_round(|| {
             assert!(set(&mut host, 0, WR, 3, 1));
-            is_granted_first(&mut client, 1, || {
+            is_granted_first(&mut client, 1, ASKED, || {
                 assert!(set(&mut host, 0, UN, 3, 1));
             })
         }));
@@ -130,26 +153,14 @@ fn a_program_of_the_host_lets_go_of_a_directory_and_the_waiting_lock_is_granted(
     let mut client = session(&served);
     client.walk(0, 2, &[]).unwrap();
     client.lopen(2, 0).unwrap();
-    let mut other = session(&served);
-    assert_eq!(other.lock(1, lock(WR, 100, 1, 1)), SUCCESS);
+    let _other = other(&served);
     let mut host = Host::new(export.root());
     host.open(0);
     assert!(in_some_round(|| {
         assert!(host.flock(0, WR));
-        client.send(1, tlock(1, lock(WR, 100, 1, 70), BLOCK));
-        client.send(2, tlock(2, lock(RD, 0, 0, 71), BLOCK));
-        client.getattr(0).unwrap();
-        assert!(host.flock(0, UN));
-        let (first, second) = (client.receive(), client.receive());
-        let (of_file, of_dir) = if first.tag == 1 {
-            (&first, &second)
-        } else {
-            (&second, &first)
-        };
-        assert_eq!(status(of_file), BLOCKED);
-        let granted = status(of_dir) == SUCCESS;
-        assert_eq!(client.lock(2, lock(UN, 0, 0, 71)), SUCCESS);
-        granted && first.tag == 2
+        is_granted_first(&mut client, 2, lock(RD, 0, 0, 71), || {
+            assert!(host.flock(0, UN));
+        })
     }));
 }
 

@@ -5,9 +5,9 @@
 rounds=${LONG:+1000}
 start=$(cut -d. -f1 /proc/uptime)
 for mode in hand try; do
-    "$BIN/lock-turns" $mode $mode 0 "${rounds:-200}" >"$TMP/other" &
+    "$BIN/lock-turns" $mode $mode 0 "${rounds:-100}" >"$TMP/other" &
     other=$!
-    "$BIN/lock-turns" $mode $mode 1 "${rounds:-200}"
+    "$BIN/lock-turns" $mode $mode 1 "${rounds:-100}"
     wait $other || { cat "$TMP/other"; fail "the other of $mode"; }
     seconds=$(($(cut -d. -f1 /proc/uptime) - start))
     echo "$mode: $seconds s"

@@ -14,7 +14,7 @@ use virtfs_vfs::{
 
 use crate::inode::{InodeId, LOOK, look};
 use crate::opened::LocalOpen;
-use crate::options::{Containment, Options};
+use crate::options::{Containment, FileHandles, Options};
 use crate::ownership::Ownership;
 use crate::proc::ProcFd;
 use crate::sys::handle;
@@ -53,12 +53,16 @@ impl LocalFs {
         // Handles are an extra: without permission nodes are found again by their entries.
         let mount = openat(&path, c".", OFlags::RDONLY | directory, Mode::empty())
             .ok()
+            .filter(|_| options.file_handles != FileHandles::Never)
             .filter(|mount| {
                 handle::of(mount.as_fd())
                     .and_then(|handle| handle::open(mount.as_fd(), &handle))
                     .is_ok()
             })
             .map(|mount| (InodeId::of(&stat), mount));
+        if options.file_handles == FileHandles::Mandatory && mount.is_none() {
+            return Err(rustix::io::Errno::OPNOTSUPP.into());
+        }
         let tree = Tree::new(ProcFd::get()?, &options, landlock, mount);
         let tree = Arc::new(tree);
         let cx = &Cx::new(User::NOBODY, &Detached);

@@ -18,7 +18,7 @@ pub(crate) use self::access::{AccessArgs, AccessMode, PeerUid};
 pub(crate) use self::address::Address;
 pub(crate) use self::ownership::{Devices, Model, OwnershipArgs, SquashWho, XattrSet};
 pub(crate) use self::serve::ServeArgs;
-pub(crate) use self::values::{DeviceSpec, SandboxMode};
+pub(crate) use self::values::{DeviceSpec, InodeFileHandles, SandboxMode};
 
 /// Shares directories of this host with virtual machines and other hosts over 9P, and works with
 /// what such servers share.

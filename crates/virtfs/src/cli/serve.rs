@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 use clap::builder::{OsStringValueParser, TypedValueParser};
 
-use super::values::{DeviceSpec, ExportSpec, LogLevel, SandboxMode, msize};
+use super::values::{DeviceSpec, ExportSpec, InodeFileHandles, LogLevel, SandboxMode, msize};
 use super::{AccessArgs, Address, OwnershipArgs};
 
 /// Serve directories to virtual machines and to any 9P client, such as the Linux kernel.
@@ -118,6 +118,13 @@ pub(crate) struct ServeArgs {
     /// allows, 1,048,576 at most.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(256..=1 << 20))]
     pub(crate) rlimit_nofile: Option<u64>,
+
+    /// How files that clients know are found again, after their descriptors were closed to save them.
+    ///
+    /// To open file handles takes CAP_DAC_READ_SEARCH, as root has it, and a file system that has
+    /// them. Without them, files that the host itself moves may be lost to clients (ESTALE).
+    #[arg(long, value_name = "WHEN", default_value = "prefer")]
+    pub(crate) inode_file_handles: InodeFileHandles,
 
     #[command(flatten)]
     pub(crate) ownership: OwnershipArgs,

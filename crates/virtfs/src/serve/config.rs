@@ -4,12 +4,13 @@ use std::collections::HashSet;
 use std::path::PathBuf;
 
 use tracing::level_filters::LevelFilter;
+use virtfs_local::FileHandles;
 
 use super::ownership::Ownership;
 use super::peers::Peers;
 use super::users::Access;
 use super::vmm::DeviceConfig;
-use crate::cli::{Address, SandboxMode, ServeArgs};
+use crate::cli::{Address, InodeFileHandles, SandboxMode, ServeArgs};
 use crate::failure::Failure;
 
 /// How to serve.
@@ -35,6 +36,7 @@ pub(super) struct Config {
     pub(super) allow_foreign_tcp: bool,
     pub(super) sandbox: SandboxMode,
     pub(super) rlimit_nofile: Option<u64>,
+    pub(super) file_handles: FileHandles,
 }
 
 /// A directory to serve.
@@ -123,6 +125,11 @@ impl Config {
             allow_foreign_tcp: args.unauthenticated_tcp,
             sandbox: args.sandbox,
             rlimit_nofile: args.rlimit_nofile,
+            file_handles: match args.inode_file_handles {
+                InodeFileHandles::Never => FileHandles::Never,
+                InodeFileHandles::Prefer => FileHandles::Prefer,
+                InodeFileHandles::Mandatory => FileHandles::Mandatory,
+            },
         })
     }
 }

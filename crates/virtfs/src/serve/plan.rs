@@ -3,7 +3,7 @@
 use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 
-use virtfs_local::{Containment, LocalFs, Options};
+use virtfs_local::{Containment, FileHandles, LocalFs, Options};
 use virtfs_server::{Export, Limits, Server};
 
 use super::config::Config;
@@ -22,6 +22,7 @@ pub(super) struct Plan {
     msize: u32,
     shares: Shares,
     landlock: bool,
+    file_handles: FileHandles,
     users: Option<KnownUsers>,
     peers: Peers,
 }
@@ -41,6 +42,7 @@ impl Plan {
             msize: config.msize,
             shares,
             landlock,
+            file_handles: config.file_handles,
         }
     }
 
@@ -87,12 +89,23 @@ impl Plan {
                     true => Containment::Landlock,
                     false => Containment::Verify,
                 },
+                landlock_in_force: self.landlock,
+                file_handles: self.file_handles,
                 max_nodes_open: self.shares.nodes,
                 max_files_open: self.shares.files,
                 ..self.ownership.options()
             };
             let name = String::from_utf8_lossy(&export.name).into_owned();
-            let fs = LocalFs::new(export.dir, options).doing(|| format!("cannot serve {name}"))?;
+            let fs = LocalFs::new(export.dir, options).doing(|| {
+                let needs = match self.file_handles {
+                    FileHandles::Mandatory => {
+                        " (--inode-file-handles mandatory takes root's CAP_DAC_READ_SEARCH, and a \
+                         file system that has handles)"
+                    }
+                    FileHandles::Never | FileHandles::Prefer => "",
+                };
+                format!("cannot serve {name}{needs}")
+            })?;
             let mut export = Export::new(export.name, Arc::new(fs)).readonly(export.readonly);
             if let Some(users) = &self.users {
                 export = export.users(users.shared());

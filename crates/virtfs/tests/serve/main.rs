@@ -8,6 +8,7 @@ mod hints;
 mod hung_host;
 mod inherited;
 mod limits;
+mod pressure;
 mod processes;
 mod refusals;
 mod running;

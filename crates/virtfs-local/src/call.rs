@@ -3,6 +3,8 @@
 use rustix::io;
 use virtfs_vfs::{Cx, Errno};
 
+use crate::access;
+
 /// The kernel's error as the client gets it.
 pub(crate) fn errno(error: io::Errno) -> Errno {
     Errno::from_raw(error.raw_os_error())
@@ -16,6 +18,7 @@ pub(crate) fn call<T>(cx: &Cx<'_>, mut f: impl FnMut() -> io::Result<T>) -> Resu
 /// As [`call`], with the kernel's own error.
 pub(crate) fn raw<T>(cx: &Cx<'_>, mut f: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     loop {
+        access::verify(cx);
         match f() {
             Err(io::Errno::INTR) if !cx.interrupted() => {}
             result => return result,

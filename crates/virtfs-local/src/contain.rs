@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use virtfs_vfs::{Cx, Errno};
 
+use crate::access;
 use crate::call::call;
 use crate::inode::look_at;
 use crate::tree::{Entry, LocalNode};
@@ -79,8 +80,13 @@ pub(crate) fn current_entry(cx: &Cx<'_>, node: &LocalNode) -> Result<Entry, Errn
 }
 
 /// Follows the entries up to the root: `ESTALE` if one is not what it was, `ENOENT` if the
-/// directory's own is gone, as the kernel says of a removed one.
+/// directory's own is gone, as the kernel says of a removed one. Who stands in the directory need
+/// not be permitted all of the way.
 pub(crate) fn chain(cx: &Cx<'_>, dir: &LocalNode) -> Result<(), Errno> {
+    access::or_as_server(|| climb(cx, dir))
+}
+
+fn climb(cx: &Cx<'_>, dir: &LocalNode) -> Result<(), Errno> {
     let mut above: Option<Arc<LocalNode>> = None;
     loop {
         let node = above.as_deref().unwrap_or(dir);

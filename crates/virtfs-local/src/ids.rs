@@ -69,6 +69,11 @@ impl IdMap {
         Ok(Self { ranges })
     }
 
+    /// The host's number of one of the client's, if it has one.
+    pub fn host(&self, guest: u32) -> Option<u32> {
+        self.to_host(guest).ok()
+    }
+
     fn is_identity(&self) -> bool {
         self.ranges.is_empty()
     }

@@ -193,6 +193,12 @@ impl Inode {
             && FileKind::from_mode(stat.stx_mode.into()) == Some(self.host_kind)
     }
 
+    fn can_be_opened_by(&self, trace: &Trace) -> bool {
+        let root = self.tree.mount.as_ref();
+        matches!(trace, Trace::Handle { .. })
+            && root.is_some_and(|(root, _)| root.same_mount(&self.id))
+    }
+
     /// What is left of a closed descriptor.
     pub(crate) fn trace(&self) -> Option<Trace> {
         match &*lock(&self.descriptor) {
@@ -281,9 +287,12 @@ impl Holder for Inode {
         if Arc::strong_count(fd) > 1 {
             return false;
         }
-        let Some(trace) = Trace::of(fd.as_fd(), &self.tree.proc, self.tree.landlock) else {
+        let Some(trace) = Trace::of(fd.as_fd(), &self.tree.proc, self.tree.shut_in) else {
             return false;
         };
+        if self.tree.needs_handles && !self.can_be_opened_by(&trace) {
+            return false;
+        }
         *descriptor = Descriptor::Demoted(trace);
         true
     }

@@ -8,9 +8,11 @@
 //! - [`LocalFs`] is the door; `ops` has one file for each group of operations.
 //! - `tree` knows which nodes exist, `budget` and `restore` take descriptors away and bring them
 //!   back, `contain` keeps changes inside the export.
+//! - `access` says whose rights a thread has; each operation begins there.
 //! - `ownership` has the security models, `sys` the calls that need `unsafe`.
 #![deny(unsafe_code)]
 
+mod access;
 mod budget;
 mod call;
 pub mod check;
@@ -27,14 +29,16 @@ mod ownership;
 mod proc;
 mod qid;
 mod restore;
+mod search;
 mod sync;
 mod sys;
 mod thread;
 mod tree;
 mod xattrs;
 
+pub use access::{CannotActAs, can_act_as};
 pub use ids::{IdMap, IdMapError, IdRange, OVERFLOW_ID, Owner, Squash};
 pub use localfs::LocalFs;
 pub use options::{
-    Containment, Multidevs, Options, ParseModelError, SecurityModel, Writeout, Xattrs,
+    Containment, FileHandles, Multidevs, Options, ParseModelError, SecurityModel, Writeout, Xattrs,
 };

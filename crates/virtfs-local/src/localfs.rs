@@ -14,19 +14,22 @@ use virtfs_vfs::{
 
 use crate::inode::{InodeId, LOOK, look};
 use crate::opened::LocalOpen;
-use crate::options::{Containment, Options, Writeout};
+use crate::options::{Containment, FileHandles, Options, Writeout};
 use crate::ownership::Ownership;
 use crate::proc::ProcFd;
 use crate::sys::handle;
 use crate::tree::{LocalNode, Tree};
 use crate::xattrs::Holder;
-use crate::{ops, thread};
+use crate::{access, ops, thread};
 
 /// A directory of the host, served.
 ///
 /// It holds the directory, and `/proc/self/fd` once for the whole process: make it after the last
 /// fork. Threads that call it become its own in umask, current directory and `CAP_FSETID`; see
 /// [`FileSystem::prepare_thread`].
+///
+/// A call whose [`Cx`] names [`Credentials`](virtfs_vfs::Credentials) is made with that user's
+/// rights. The server's own are those of the thread that makes the `LocalFs`.
 pub struct LocalFs {
     pub(crate) tree: Arc<Tree>,
     pub(crate) root: Arc<LocalNode>,
@@ -42,6 +45,7 @@ impl LocalFs {
     /// user attributes: [`SecurityModel::MappedFile`](crate::SecurityModel::MappedFile) is for
     /// those.
     pub fn new(root: OwnedFd, options: Options) -> io::Result<Self> {
+        access::remember()?;
         let directory = OFlags::DIRECTORY | OFlags::CLOEXEC;
         let path = openat(&root, c".", OFlags::PATH | directory, Mode::empty())?;
         drop(root);
@@ -50,12 +54,16 @@ impl LocalFs {
         // Handles are an extra: without permission nodes are found again by their entries.
         let mount = openat(&path, c".", OFlags::RDONLY | directory, Mode::empty())
             .ok()
+            .filter(|_| options.file_handles != FileHandles::Never)
             .filter(|mount| {
                 handle::of(mount.as_fd())
                     .and_then(|handle| handle::open(mount.as_fd(), &handle))
                     .is_ok()
             })
             .map(|mount| (InodeId::of(&stat), mount));
+        if options.file_handles == FileHandles::Mandatory && mount.is_none() {
+            return Err(rustix::io::Errno::OPNOTSUPP.into());
+        }
         let tree = Tree::new(ProcFd::get()?, &options, landlock, mount);
         let tree = Arc::new(tree);
         let cx = &Cx::new(User::NOBODY, &Detached);
@@ -135,177 +143,68 @@ impl LocalFs {
     }
 }
 
+/// The operations: a line says what it is given, gives, and where it is done. All
+/// begin by giving the thread the rights that the request has; none can be written here without.
+macro_rules! operations {
+    ($(
+        fn $method:ident($($given:ident: $kind:ty),*) -> $result:ty = $done:path;
+    )*) => {$(
+        fn $method(&self, cx: &Cx<'_> $(, $given: $kind)*) -> Result<$result, Errno> {
+            access::enter(cx)?;
+            $done(self, cx $(, $given)*)
+        }
+    )*};
+}
+
 impl FileSystem for LocalFs {
     fn prepare_thread(&self) {
         // A failure is told by the first call that changes something: it tries again.
         let _ = thread::prepared();
     }
 
-    fn attach(&self, cx: &Cx<'_>) -> Result<(Node, Qid), Errno> {
-        ops::walk::attach(self, cx)
+    operations! {
+        fn attach() -> (Node, Qid) = ops::walk::attach;
+        fn walk(start: &Node, names: &[Name<'_>], qids: &mut Qids) -> Node = ops::walk::walk;
+        fn stat(node: &Node, open: Option<&Open>, want: StatWant) -> Attr = ops::stat::stat;
+        fn set(node: &Node, open: Option<&Open>, changes: &SetAttr) -> () = ops::set::set;
+        fn open(node: &Node, flags: OpenFlags) -> Opened = ops::open::open;
+        fn create(dir: &Node, name: Name<'_>, flags: OpenFlags, mode: u32, gid: u32)
+            -> (Node, Opened) = ops::create::create;
+        fn make(dir: &Node, name: Name<'_>, what: Make<'_>, gid: u32) -> Qid = ops::make::make;
+        fn link(node: &Node, dir: &Node, name: Name<'_>) -> () = ops::entry::link;
+        fn rename(from: Place<'_>, to_dir: &Node, to_name: Name<'_>) -> () = ops::entry::rename;
+        fn remove(what: Place<'_>, kind: Removal) -> () = ops::entry::remove;
+        fn read(open: &Open, offset: u64, reply: &mut dyn ReplyBody) -> () = ops::io::read;
+        fn write(open: &Open, offset: u64, body: &mut dyn RequestBody) -> usize = ops::io::write;
+        fn list(open: &Open, cookie: u64, take: &mut dyn FnMut(&DirEntry<'_>) -> bool)
+            -> () = ops::list::list;
+        fn sync(open: &Open, data_only: bool) -> () = ops::io::sync;
+        fn lock_file(node: &Node, open: &Open) -> Box<dyn LockFile> = lock_file;
+        fn statfs(node: &Node) -> StatFs = ops::stat::statfs;
+        fn readlink(node: &Node) -> Vec<u8> = ops::stat::readlink;
+        fn xattr(node: &Node, open: Option<&Open>, name: &[u8], limit: usize)
+            -> Vec<u8> = ops::xattr::get;
+        fn xattr_list(node: &Node, open: Option<&Open>, limit: usize) -> Vec<u8> = ops::xattr::list;
+        fn xattr_put(
+            node: &Node,
+            open: Option<&Open>,
+            name: &[u8],
+            value: &[u8],
+            how: XattrPut
+        ) -> () = ops::xattr::put;
+        fn xattr_remove(node: &Node, open: Option<&Open>, name: &[u8]) -> () = ops::xattr::remove;
     }
+}
 
-    fn walk(
-        &self,
-        cx: &Cx<'_>,
-        start: &Node,
-        names: &[Name<'_>],
-        qids: &mut Qids,
-    ) -> Result<Node, Errno> {
-        ops::walk::walk(self, cx, start, names, qids)
-    }
-
-    fn stat(
-        &self,
-        cx: &Cx<'_>,
-        node: &Node,
-        open: Option<&Open>,
-        want: StatWant,
-    ) -> Result<Attr, Errno> {
-        ops::stat::stat(self, cx, node, open, want)
-    }
-
-    fn set(
-        &self,
-        cx: &Cx<'_>,
-        node: &Node,
-        open: Option<&Open>,
-        changes: &SetAttr,
-    ) -> Result<(), Errno> {
-        ops::set::set(self, cx, node, open, changes)
-    }
-
-    fn open(&self, cx: &Cx<'_>, node: &Node, flags: OpenFlags) -> Result<Opened, Errno> {
-        ops::open::open(self, cx, node, flags)
-    }
-
-    fn create(
-        &self,
-        cx: &Cx<'_>,
-        dir: &Node,
-        name: Name<'_>,
-        flags: OpenFlags,
-        mode: u32,
-        gid: u32,
-    ) -> Result<(Node, Opened), Errno> {
-        ops::create::create(self, cx, dir, name, flags, mode, gid)
-    }
-
-    fn make(
-        &self,
-        cx: &Cx<'_>,
-        dir: &Node,
-        name: Name<'_>,
-        what: Make<'_>,
-        gid: u32,
-    ) -> Result<Qid, Errno> {
-        ops::make::make(self, cx, dir, name, what, gid)
-    }
-
-    fn link(&self, cx: &Cx<'_>, node: &Node, dir: &Node, name: Name<'_>) -> Result<(), Errno> {
-        ops::entry::link(self, cx, node, dir, name)
-    }
-
-    fn rename(
-        &self,
-        cx: &Cx<'_>,
-        from: Place<'_>,
-        to_dir: &Node,
-        to_name: Name<'_>,
-    ) -> Result<(), Errno> {
-        ops::entry::rename(self, cx, from, to_dir, to_name)
-    }
-
-    fn remove(&self, cx: &Cx<'_>, what: Place<'_>, kind: Removal) -> Result<(), Errno> {
-        ops::entry::remove(self, cx, what, kind)
-    }
-
-    fn read(
-        &self,
-        cx: &Cx<'_>,
-        open: &Open,
-        offset: u64,
-        reply: &mut dyn ReplyBody,
-    ) -> Result<(), Errno> {
-        ops::io::read(self, cx, open, offset, reply)
-    }
-
-    fn write(
-        &self,
-        cx: &Cx<'_>,
-        open: &Open,
-        offset: u64,
-        body: &mut dyn RequestBody,
-    ) -> Result<usize, Errno> {
-        ops::io::write(self, cx, open, offset, body)
-    }
-
-    fn list(
-        &self,
-        cx: &Cx<'_>,
-        open: &Open,
-        cookie: u64,
-        take: &mut dyn FnMut(&DirEntry<'_>) -> bool,
-    ) -> Result<(), Errno> {
-        ops::list::list(self, cx, open, cookie, take)
-    }
-
-    fn sync(&self, cx: &Cx<'_>, open: &Open, data_only: bool) -> Result<(), Errno> {
-        ops::io::sync(self, cx, open, data_only)
-    }
-
-    fn lock_file(&self, cx: &Cx<'_>, node: &Node, open: &Open) -> Result<Box<dyn LockFile>, Errno> {
-        ops::lock::lock_file(self, cx, node, open)
-    }
-
-    fn statfs(&self, cx: &Cx<'_>, node: &Node) -> Result<StatFs, Errno> {
-        ops::stat::statfs(self, cx, node)
-    }
-
-    fn readlink(&self, cx: &Cx<'_>, node: &Node) -> Result<Vec<u8>, Errno> {
-        ops::stat::readlink(self, cx, node)
-    }
-
-    fn xattr(
-        &self,
-        cx: &Cx<'_>,
-        node: &Node,
-        open: Option<&Open>,
-        name: &[u8],
-        limit: usize,
-    ) -> Result<Vec<u8>, Errno> {
-        ops::xattr::get(self, cx, node, open, name, limit)
-    }
-
-    fn xattr_list(
-        &self,
-        cx: &Cx<'_>,
-        node: &Node,
-        open: Option<&Open>,
-        limit: usize,
-    ) -> Result<Vec<u8>, Errno> {
-        ops::xattr::list(self, cx, node, open, limit)
-    }
-
-    fn xattr_put(
-        &self,
-        cx: &Cx<'_>,
-        node: &Node,
-        open: Option<&Open>,
-        name: &[u8],
-        value: &[u8],
-        how: XattrPut,
-    ) -> Result<(), Errno> {
-        ops::xattr::put(self, cx, node, open, name, value, how)
-    }
-
-    fn xattr_remove(
-        &self,
-        cx: &Cx<'_>,
-        node: &Node,
-        open: Option<&Open>,
-        name: &[u8],
-    ) -> Result<(), Errno> {
-        ops::xattr::remove(self, cx, node, open, name)
+/// By the server's rights where they suffice, so that all users of a file get locks of one kind.
+fn lock_file(
+    fs: &LocalFs,
+    cx: &Cx<'_>,
+    node: &Node,
+    open: &Open,
+) -> Result<Box<dyn LockFile>, Errno> {
+    match access::as_server(|| ops::lock::lock_file(fs, cx, node, open)) {
+        Err(Errno::EACCES | Errno::EPERM) => ops::lock::lock_file(fs, cx, node, open),
+        result => result,
     }
 }

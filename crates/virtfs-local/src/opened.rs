@@ -10,8 +10,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 
 use rustix::fs::OFlags;
-use virtfs_vfs::{Cx, Errno, FileKind};
+use virtfs_vfs::{Credentials, Cx, Errno, FileKind};
 
+use crate::access;
 use crate::budget::Holder;
 use crate::call::{errno, raw};
 use crate::inode::{LOOK, look};
@@ -27,6 +28,8 @@ pub(crate) struct LocalOpen {
     pub(crate) listing: Mutex<Listing>,
     /// The flags to open it by once more.
     how: OFlags,
+    /// With whose rights; the server's if `None`.
+    user: Option<Arc<Credentials>>,
     /// `None` while it is parked.
     descriptor: Mutex<Option<Arc<OwnedFd>>>,
     used: AtomicBool,
@@ -35,12 +38,13 @@ pub(crate) struct LocalOpen {
 
 impl LocalOpen {
     /// `fd` was opened with these flags.
-    pub(crate) fn new(node: Arc<LocalNode>, fd: OwnedFd, how: OFlags) -> Arc<Self> {
+    pub(crate) fn new(cx: &Cx<'_>, node: Arc<LocalNode>, fd: OwnedFd, how: OFlags) -> Arc<Self> {
         let once = OFlags::CREATE | OFlags::EXCL | OFlags::TRUNC | OFlags::NOFOLLOW;
         let open = Arc::new_cyclic(|this| Self {
             node,
             listing: Mutex::default(),
             how: how.difference(once),
+            user: cx.credentials().cloned(),
             descriptor: Mutex::new(Some(Arc::new(fd))),
             used: AtomicBool::new(true),
             this: this.clone(),
@@ -62,7 +66,9 @@ impl LocalOpen {
         }
         let path = self.node.fd(cx)?;
         let reopen = || tree.proc.reopen(path.as_fd(), self.how);
-        let fd = Arc::new(raw(cx, || tree.with_room(reopen)).map_err(errno)?);
+        // It was open; a mode that forbids it now changes nothing of that.
+        let reopened = access::or_as_server(|| raw(cx, || tree.with_room(reopen)).map_err(errno));
+        let fd = Arc::new(reopened?);
         let mut descriptor = lock(&self.descriptor);
         if let Some(other) = &*descriptor {
             return Ok(other.clone()); // Another request was quicker.
@@ -102,8 +108,11 @@ impl Holder for LocalOpen {
         if inode.kind() != FileKind::Regular || Arc::strong_count(fd) > 1 || !inode.park() {
             return false;
         }
+        // As it will be then: by its user, or the server.
+        let reopens = || self.tree().proc.reopen(fd.as_fd(), self.how).is_ok();
         let can_be_had_again = look(fd.as_fd(), LOOK).is_ok_and(|stat| stat.stx_nlink == 1)
-            && self.tree().proc.reopen(fd.as_fd(), self.how).is_ok();
+            && (access::acting_as(self.user.as_ref(), reopens) == Some(true)
+                || self.user.is_some() && access::as_server(reopens));
         if !can_be_had_again {
             inode.unpark();
             return false;

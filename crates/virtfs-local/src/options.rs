@@ -41,6 +41,11 @@ pub struct Options {
     pub readonly: bool,
     /// How changes are kept inside the export when directories are moved out of it.
     pub containment: Containment,
+    /// Whether the process has restricted itself by Landlock, which need not be what `containment`
+    /// relies on: then a file is only found again where the kernel knows its directory.
+    pub landlock_in_force: bool,
+    /// How nodes are found again whose descriptors were closed.
+    pub file_handles: FileHandles,
     /// How many descriptors may be held for nodes; beyond it those that were not used lately are
     /// closed and brought back on use. Open files are not counted.
     pub max_nodes_open: usize,
@@ -70,6 +75,8 @@ impl Default for Options {
             writeout: Writeout::Later,
             readonly: false,
             containment: Containment::Verify,
+            landlock_in_force: false,
+            file_handles: FileHandles::Prefer,
             max_nodes_open: share(2).max(16),
             max_files_open: share(4).max(16),
         }
@@ -110,6 +117,20 @@ impl SecurityModel {
             Self::MappedXattr | Self::MappedFile => true,
         }
     }
+}
+
+/// How nodes are found again whose descriptors were closed to save them (`inode_file_handles`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum FileHandles {
+    /// By their entries alone: what the host moves meanwhile is lost (`ESTALE`).
+    Never,
+    /// By the kernel's file handles too, where the server may open them (`CAP_DAC_READ_SEARCH`) and
+    /// the file system has them.
+    #[default]
+    Prefer,
+    /// Only what a handle leads back to loses its descriptor. [`LocalFs`](crate::LocalFs) is not
+    /// made (`EOPNOTSUPP`) where the root has no handle that can be opened.
+    Mandatory,
 }
 
 /// What becomes of files on devices that are mounted below the root (`multidevs`).

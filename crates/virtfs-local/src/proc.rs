@@ -54,6 +54,12 @@ impl ProcFd {
         readlinkat(&self.dir, Self::name(fd), Vec::new())
     }
 
+    /// Whether the kernel knows in which directory a descriptor's file lies. It need not, of one
+    /// that was opened by its handle.
+    pub(crate) fn knows_a_way_to(&self, fd: BorrowedFd<'_>) -> bool {
+        self.path_of(fd).is_ok_and(|path| path.as_bytes() != b"/")
+    }
+
     /// The process whose descriptors these are.
     pub(crate) fn process(&self) -> Pid {
         self.process

@@ -9,6 +9,7 @@ use rustix::io;
 use rustix::path::Arg;
 use virtfs_vfs::{Cx, Errno};
 
+use crate::access;
 use crate::call::{errno, raw};
 use crate::inode::{Inode, LOOK, Trace, look};
 use crate::sys::handle;
@@ -37,8 +38,13 @@ pub(crate) fn open_path(
     })
 }
 
-/// The descriptor of a node that has none.
+/// The descriptor of a node that has none. Who has the node has been there: where the way is closed
+/// to them by now, the server goes.
 pub(crate) fn restore(node: &LocalNode, cx: &Cx<'_>) -> Result<Arc<OwnedFd>, Errno> {
+    access::or_as_server(|| find(node, cx))
+}
+
+fn find(node: &LocalNode, cx: &Cx<'_>) -> Result<Arc<OwnedFd>, Errno> {
     if node.inode.host.remote {
         cx.about_to_block();
     }
@@ -49,7 +55,7 @@ pub(crate) fn restore(node: &LocalNode, cx: &Cx<'_>) -> Result<Arc<OwnedFd>, Err
     {
         return Ok(fd);
     }
-    if let Some(fd) = by_handle(node)? {
+    if let Some(fd) = by_handle(cx, node)? {
         return Ok(fd);
     }
     // Down from the nearest parent that still has one. Thousands deep is fine.
@@ -78,7 +84,7 @@ fn again(cx: &Cx<'_>, node: &LocalNode, dir: &OwnedFd, name: &[u8]) -> Result<Ar
     if let Some(fd) = by_name(cx, node, dir, name)? {
         return Ok(fd);
     }
-    by_handle(node)?.ok_or(Errno::ESTALE)
+    by_handle(cx, node)?.ok_or(Errno::ESTALE)
 }
 
 fn by_name(
@@ -94,7 +100,7 @@ fn by_name(
     }
 }
 
-fn by_handle(node: &LocalNode) -> Result<Option<Arc<OwnedFd>>, Errno> {
+fn by_handle(cx: &Cx<'_>, node: &LocalNode) -> Result<Option<Arc<OwnedFd>>, Errno> {
     let tree = &node.tree;
     let Some((root, mount)) = &tree.mount else {
         return Ok(None);
@@ -105,14 +111,39 @@ fn by_handle(node: &LocalNode) -> Result<Option<Arc<OwnedFd>>, Errno> {
     if !root.same_mount(&node.inode.id) {
         return Ok(None);
     }
-    let handle = connectable.as_ref().unwrap_or(&plain);
-    let opened = tree.with_room(|| handle::open(mount.as_fd(), handle));
-    match opened {
-        Ok(fd) => adopt(&node.inode, fd),
+    let open = |handle| match tree.with_room(|| handle::open(mount.as_fd(), handle)) {
+        Ok(fd) => Ok(Some(fd)),
         Err(error @ (io::Errno::MFILE | io::Errno::NFILE)) => Err(errno(error)),
         // Mostly ESTALE. ENOMEM too is what Linux says while the number is given to a new file.
         Err(_) => Ok(None),
+    };
+    if let Some(handle) = &connectable
+        && let Some(fd) = open(handle)?
+    {
+        return adopt(&node.inode, fd);
     }
+    // In another directory than the connectable handle's: Landlock lets nothing be done with it
+    // unless the kernel knows in which.
+    let usable = |fd: &OwnedFd| !tree.shut_in || tree.proc.knows_a_way_to(fd.as_fd());
+    let Some(fd) = open(&plain)? else {
+        return Ok(None);
+    };
+    if usable(&fd) {
+        return adopt(&node.inode, fd);
+    }
+    drop(fd);
+    cx.about_to_block();
+    let turn = tree.searches.turn();
+    // Somebody else's search may have been for this one as well.
+    if let Some(fd) = open(&plain)?.filter(usable) {
+        return adopt(&node.inode, fd);
+    }
+    if turn.search(cx, tree, mount.as_fd())?
+        && let Some(fd) = open(&plain)?.filter(usable)
+    {
+        return adopt(&node.inode, fd);
+    }
+    Ok(None)
 }
 
 fn adopt(inode: &Arc<Inode>, fd: OwnedFd) -> Result<Option<Arc<OwnedFd>>, Errno> {

@@ -15,7 +15,7 @@ use virtfs_vfs::Errno;
 
 use crate::call::errno;
 use crate::proc::ProcFd;
-use crate::sys;
+use crate::{access, sys};
 
 #[derive(Clone, Copy)]
 struct Prepared {
@@ -38,6 +38,11 @@ pub(crate) fn former_umask() -> u32 {
     FORMER_UMASK.get().copied().unwrap_or(0)
 }
 
+/// Whether the calling thread is set up.
+pub(crate) fn is_prepared() -> bool {
+    PREPARED.get().is_some()
+}
+
 /// Makes sure that the calling thread is set up. Cheap when it is.
 pub(crate) fn prepared() -> Result<(), Errno> {
     if PREPARED.get().is_none() {
@@ -47,6 +52,7 @@ pub(crate) fn prepared() -> Result<(), Errno> {
 }
 
 fn prepare() -> io::Result<Prepared> {
+    access::settle();
     sys::thread::unshare_fs()?;
     // The process's, as long as no thread of ours has started another: those come later.
     let _ = FORMER_UMASK.set(umask(Mode::empty()).as_raw_mode());
@@ -71,12 +77,13 @@ fn without_fsetid(mut sets: CapabilitySets) -> CapabilitySets {
 pub(crate) struct Fsetid(Option<CapabilitySets>);
 
 impl Fsetid {
-    /// Raises it if `mode` has a bit that needs it.
+    /// Raises it if `mode` has a bit that needs it. Not for a user who acts with no capability: the
+    /// kernel decides which bits they may set.
     pub(crate) fn raise_for(mode: u32) -> Self {
         let setgid = mode & 0o2000 != 0;
         let sets = PREPARED
             .get()
-            .filter(|_| setgid)
+            .filter(|_| setgid && access::has_own_capabilities())
             .and_then(|p| p.with_fsetid);
         // If it fails, the kernel leaves the bit out, as for any user outside the group.
         Self(sets.filter(|sets| set_capabilities(None, *sets).is_ok()))

@@ -9,7 +9,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use rustix::fs::Statx;
 use rustix::io;
 use virtfs_vfs::{Cx, Errno, FileKind};
@@ -18,11 +18,12 @@ use crate::budget::Budget;
 use crate::hostfs::HostFs;
 use crate::inode::{Inode, InodeId};
 use crate::opened::LocalOpen;
-use crate::options::{Multidevs, Options};
+use crate::options::{FileHandles, Multidevs, Options};
 use crate::ownership::{self, Memory, Met, Ownership};
 use crate::proc::ProcFd;
 use crate::qid::QidPaths;
 use crate::restore;
+use crate::search::Searches;
 use crate::sync::lock;
 
 /// A file as a client reached it: an inode and the entry that led there.
@@ -59,6 +60,12 @@ pub(crate) struct Tree {
     pub(crate) landlock: bool,
     /// The root, opened: handles of its mount are opened beside it, if that is permitted.
     pub(crate) mount: Option<(InodeId, OwnedFd)>,
+    /// Whether it has restricted itself, to whatever.
+    pub(crate) shut_in: bool,
+    /// Whether only what can be opened by its handle may lose its descriptor.
+    pub(crate) needs_handles: bool,
+    /// For files that the host has moved.
+    pub(crate) searches: Searches,
     hosts: Mutex<FxHashMap<u64, Arc<HostFs>>>,
     /// Whether a file of another device than the root's was met.
     spans: AtomicBool,
@@ -162,6 +169,9 @@ impl Tree {
             opens: Budget::new(options.max_files_open),
             landlock,
             mount,
+            shut_in: landlock || options.landlock_in_force,
+            needs_handles: options.file_handles == FileHandles::Mandatory,
+            searches: Searches::default(),
             hosts: Mutex::default(),
             spans: AtomicBool::new(false),
             multidevs: options.multidevs,
@@ -337,6 +347,11 @@ impl Tree {
                 }
             }
         }
+    }
+
+    /// The numbers of all inodes that are known, whatever device they are on.
+    pub(crate) fn numbers(&self) -> FxHashSet<u64> {
+        lock(&self.inodes).keys().map(InodeId::ino).collect()
     }
 
     fn host(&self, id: InodeId, fd: &OwnedFd) -> Result<Arc<HostFs>, Errno> {

@@ -8,8 +8,8 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 
 use common::{Export, READ, WRITE, cx, name, need_root, user};
 use virtfs_vfs::{
-    Errno, FileKind, FileSystem, LockKind, LockRange, Make, Node, OpenFlags, Place, Qid, Removal,
-    SetAttr, SetTime, StatWant, Time, XattrPut,
+    Errno, FileKind, FileSystem, LockKind, LockRange, LockSet, Make, Node, OpenFlags, Place, Qid,
+    Removal, SetAttr, SetTime, StatWant, Time, XattrPut,
 };
 
 /// A node whose name means another file by now.
@@ -439,11 +439,14 @@ fn locks_are_taken_on_an_open_of_their_own() {
     let two = export.fs.lock_file(&cx(), &node, &open).unwrap();
     assert!(!one.whole_file_only());
     let range = LockRange::new(10, 10).unwrap();
-    assert!(one.set(LockKind::Write, range).unwrap());
-    assert!(!two.set(LockKind::Read, LockRange::WHOLE).unwrap());
-    assert!(
-        two.set(LockKind::Write, LockRange::new(0, 10).unwrap())
-            .unwrap()
+    assert_eq!(one.set(LockKind::Write, range), Ok(LockSet::Done));
+    assert_eq!(
+        two.set(LockKind::Read, LockRange::WHOLE),
+        Ok(LockSet::Refused)
+    );
+    assert_eq!(
+        two.set(LockKind::Write, LockRange::new(0, 10).unwrap()),
+        Ok(LockSet::Done)
     );
     let holder = two
         .test(LockKind::Write, LockRange::WHOLE)
@@ -455,7 +458,7 @@ fn locks_are_taken_on_an_open_of_their_own() {
     );
     assert_eq!(one.test(LockKind::Write, range).unwrap(), None);
     drop(one);
-    assert!(two.set(LockKind::Read, LockRange::WHOLE).unwrap());
+    assert_eq!(two.set(LockKind::Read, LockRange::WHOLE), Ok(LockSet::Done));
 }
 
 #[test]
@@ -466,17 +469,17 @@ fn directories_are_locked_as_a_whole() {
     let (one, two) = (lock(), lock());
     assert!(one.whole_file_only());
     let whole = LockRange::WHOLE;
-    assert!(one.set(LockKind::Read, whole).unwrap());
-    assert!(two.set(LockKind::Read, whole).unwrap());
-    assert!(!two.set(LockKind::Write, whole).unwrap());
+    assert_eq!(one.set(LockKind::Read, whole), Ok(LockSet::Done));
+    assert_eq!(two.set(LockKind::Read, whole), Ok(LockSet::Done));
+    assert_eq!(two.set(LockKind::Write, whole), Ok(LockSet::Refused));
     let three = lock();
     let holder = three.test(LockKind::Write, whole).unwrap().unwrap();
     assert_eq!((holder.kind, holder.range), (LockKind::Read, whole));
     // Who holds it shared would have to let go to find out, and keeps its own.
     assert_eq!(two.test(LockKind::Write, whole).unwrap(), None);
-    assert!(one.set(LockKind::Unlock, whole).unwrap());
-    assert!(!one.set(LockKind::Write, whole).unwrap());
-    assert!(two.set(LockKind::Write, whole).unwrap());
+    assert_eq!(one.set(LockKind::Unlock, whole), Ok(LockSet::Done));
+    assert_eq!(one.set(LockKind::Write, whole), Ok(LockSet::Refused));
+    assert_eq!(two.set(LockKind::Write, whole), Ok(LockSet::Done));
     let holder = one.test(LockKind::Read, whole).unwrap().unwrap();
     assert_eq!(holder.kind, LockKind::Write);
     assert_eq!(two.test(LockKind::Read, whole).unwrap(), None);

@@ -8,8 +8,8 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use common::{Export, RDWR, READ, WRITE, as_user, cx, name, user};
 use virtfs_local::{Options, SecurityModel, Xattrs};
 use virtfs_vfs::{
-    Device, Errno, FileKind, FileSystem, LockKind, LockRange, Make, OpenFlags, Place, Removal,
-    SetAttr, StatWant,
+    Device, Errno, FileKind, FileSystem, LockKind, LockRange, LockSet, Make, OpenFlags, Place,
+    Removal, SetAttr, StatWant,
 };
 
 fn model(model: SecurityModel) -> Options {
@@ -146,7 +146,10 @@ fn an_ordinary_user_is_bound_by_permissions() {
         // What cannot be opened for writing is locked as a whole.
         let lock = export.fs.lock_file(&cx(), &node, &open).unwrap();
         assert!(lock.whole_file_only());
-        assert!(lock.set(LockKind::Write, LockRange::WHOLE).unwrap());
+        assert_eq!(
+            lock.set(LockKind::Write, LockRange::WHOLE),
+            Ok(LockSet::Done)
+        );
     });
 }
 

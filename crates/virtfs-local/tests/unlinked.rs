@@ -5,7 +5,9 @@ mod common;
 use std::fs;
 
 use common::{Export, RDWR, cx, name};
-use virtfs_vfs::{Errno, FileSystem, LockKind, LockRange, SetAttr, SetTime, StatWant, Time};
+use virtfs_vfs::{
+    Errno, FileSystem, LockKind, LockRange, LockSet, SetAttr, SetTime, StatWant, Time,
+};
 
 /// Everything works on a removed file, through the open file where there is one and through the
 /// node where there is none, while another file has taken the name.
@@ -60,7 +62,8 @@ fn every_operation_works_on_the_old_file() {
         assert_eq!(export.content(&node), "olde");
         export.fs.sync(&cx(), &open, false).unwrap();
         let lock = export.fs.lock_file(&cx(), &node, &open).unwrap();
-        assert!(lock.set(LockKind::Write, LockRange::WHOLE).unwrap());
+        let taken = lock.set(LockKind::Write, LockRange::WHOLE);
+        assert_eq!(taken, Ok(LockSet::Done));
         if rustix::process::geteuid().is_root() {
             let owner = SetAttr {
                 uid: Some(5),

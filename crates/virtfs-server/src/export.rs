@@ -5,11 +5,14 @@ use std::sync::Arc;
 
 use virtfs_vfs::FileSystem;
 
+use crate::users::{Everybody, Users};
+
 /// A file system that clients attach to by name.
 #[derive(Clone)]
 pub struct Export {
     pub(crate) name: Box<[u8]>,
     pub(crate) fs: Arc<dyn FileSystem>,
+    pub(crate) users: Arc<dyn Users>,
     pub(crate) readonly: bool,
     pub(crate) id: usize,
 }
@@ -20,9 +23,16 @@ impl Export {
         Self {
             name: name.as_ref().into(),
             fs,
+            users: Arc::new(Everybody),
             readonly: false,
             id: 0,
         }
+    }
+
+    /// Whom clients act for; [`Everybody`] without.
+    pub fn users(mut self, users: Arc<dyn Users>) -> Self {
+        self.users = users;
+        self
     }
 
     /// Refuses every change with `EROFS`.

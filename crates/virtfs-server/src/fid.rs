@@ -6,16 +6,17 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use virtfs_vfs::{Errno, Node, Open, User, XattrPut};
+use virtfs_vfs::{Errno, Node, Open, XattrPut};
 
 use crate::budget::Permit;
 use crate::export::Export;
 use crate::locks::{InodeKey, LockTable};
+use crate::users::Caller;
 
 /// The state of a fid.
 pub(crate) struct Fid {
     pub(crate) export: Arc<Export>,
-    pub(crate) user: User,
+    pub(crate) caller: Caller,
     pub(crate) kind: FidKind,
 }
 
@@ -42,6 +43,8 @@ pub(crate) struct OpenFid {
     pub(crate) id: OpenId,
     /// Whether a lock was ever asked for through this fid.
     pub(crate) locked: AtomicBool,
+    /// No lock can be had through this fid any more: it is given up.
+    pub(crate) unlockable: AtomicBool,
     pub(crate) locks: Arc<LockTable>,
     pub(crate) export: usize,
     pub(crate) _permit: Permit,

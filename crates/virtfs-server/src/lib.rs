@@ -23,6 +23,7 @@ mod server;
 mod session;
 mod stream;
 mod transport;
+mod users;
 
 pub use budget::Limits;
 pub use builder::ServerBuilder;
@@ -32,6 +33,7 @@ pub use server::{Refused, Server, SessionHandle};
 pub use session::Session;
 pub use stream::{Connection, FdStream};
 pub use transport::{Exchange, Fault, Receiver, Transport};
+pub use users::{Caller, Claim, Everybody, Users};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

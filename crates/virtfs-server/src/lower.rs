@@ -2,8 +2,8 @@
 //! operation. Every rule of access (names, read-only exports) looks at the operation alone.
 
 use virtfs_proto::{
-    GetattrMask, LockFlags, LockType, LopenFlags, MAX_WALK, NOFID, SetattrMask, Timespec, Tmessage,
-    UnlinkFlags, XattrFlags, kind,
+    GetattrMask, LockFlags, LockType, LopenFlags, MAX_WALK, NOFID, NONUNAME, SetattrMask, Timespec,
+    Tmessage, UnlinkFlags, XattrFlags, kind,
 };
 use virtfs_vfs::{
     Device, Errno, FileKind, LockKind, LockRange, Make, Name, OpenFlags, Removal, SetAttr, SetTime,
@@ -11,6 +11,7 @@ use virtfs_vfs::{
 };
 
 use crate::fid::Access;
+use crate::users::Claim;
 
 /// The names of a walk.
 pub(crate) struct WalkNames<'a> {
@@ -21,7 +22,7 @@ pub(crate) struct WalkNames<'a> {
 pub(crate) enum Op<'a> {
     Attach {
         aname: &'a [u8],
-        uid: u32,
+        claim: Claim<'a>,
         authenticated: bool,
     },
     Walk {
@@ -95,6 +96,8 @@ pub(crate) enum Op<'a> {
         kind: LockKind,
         range: LockRange,
         owner: LockOwner<'a>,
+        /// Whether the client's process waits for it.
+        blocking: bool,
     },
     TestLock {
         kind: LockKind,
@@ -155,7 +158,10 @@ pub(crate) fn lower<'a>(message: &Tmessage<'a>) -> Result<Op<'a>, Errno> {
     Ok(match message {
         Tmessage::Attach(m) => Op::Attach {
             aname: m.aname,
-            uid: m.n_uname,
+            claim: Claim {
+                uname: m.uname,
+                uid: Some(m.n_uname).filter(|uid| *uid != NONUNAME),
+            },
             authenticated: m.afid != NOFID,
         },
         Tmessage::Walk(m) => {
@@ -328,6 +334,7 @@ pub(crate) fn lower<'a>(message: &Tmessage<'a>) -> Result<Op<'a>, Errno> {
                     client_id: m.client_id,
                     proc_id: m.proc_id,
                 },
+                blocking: m.flags.bits() & LockFlags::BLOCK.bits() != 0,
             }
         }
         Tmessage::Getlock(m) => Op::TestLock {

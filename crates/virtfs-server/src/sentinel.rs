@@ -8,6 +8,8 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
 use std::thread;
 use std::time::Duration;
 
+use crate::locks::WaiterId;
+
 /// How long a request may run before somebody else reads on.
 const TICK: Duration = Duration::from_micros(250);
 
@@ -48,7 +50,9 @@ pub(crate) trait Watched: Send + Sync {
     fn tick(self: Arc<Self>) -> Watch;
     fn drain(&self);
     fn abort(&self);
-    fn interrupt(&self);
+    fn interrupt(self: Arc<Self>);
+    /// Tries a request again that waits for a lock.
+    fn try_again(self: Arc<Self>, tag: u16, wait: WaiterId);
     /// Waits until it has ended, for so long at most; whether it has.
     fn wait(&self, patience: Option<Duration>) -> bool;
 }

@@ -1,5 +1,7 @@
 //! Who asks, and what a call may tell the server while it runs.
 
+use std::sync::Arc;
+
 /// The user whom a call acts for.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct User {
@@ -10,6 +12,27 @@ pub struct User {
 impl User {
     /// No user: what is created keeps the server's own owner.
     pub const NOBODY: Self = Self { uid: u32::MAX };
+}
+
+/// A user of the host, whose rights a call has there.
+///
+/// A file system of the host checks what this user may do, and gives them what they make. Others
+/// may ignore it.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Credentials {
+    /// The user.
+    pub uid: u32,
+    /// The user's first group, which is that of what they make.
+    pub gid: u32,
+    /// The groups that the user is in beside it.
+    pub groups: Box<[u32]>,
+}
+
+impl Credentials {
+    /// Whether the user is in a group.
+    pub fn is_in(&self, gid: u32) -> bool {
+        self.gid == gid || self.groups.contains(&gid)
+    }
 }
 
 /// The server's side of a running call.
@@ -28,13 +51,31 @@ pub trait Call {
 pub struct Cx<'a> {
     /// The user whom the call acts for.
     pub user: User,
+    credentials: Option<&'a Arc<Credentials>>,
     call: &'a dyn Call,
 }
 
 impl<'a> Cx<'a> {
     /// A context for a call of this user.
     pub fn new(user: User, call: &'a dyn Call) -> Self {
-        Self { user, call }
+        Self {
+            user,
+            credentials: None,
+            call,
+        }
+    }
+
+    /// The same, with the rights of a user of the host; with `None`, with the server's own.
+    pub fn with_rights_of(self, credentials: Option<&'a Arc<Credentials>>) -> Self {
+        Self {
+            credentials,
+            ..self
+        }
+    }
+
+    /// Whose rights the call has on the host; the server's own if `None`.
+    pub fn credentials(&self) -> Option<&'a Arc<Credentials>> {
+        self.credentials
     }
 
     /// See [`Call::interrupted`].

@@ -22,11 +22,11 @@ pub mod synth;
 
 pub use attr::{Attr, Device, FileKind, Qid, Qids, SetAttr, SetTime, StatWant, Time};
 pub use body::{IoFlags, ReplyBody, RequestBody};
-pub use cx::{Call, Cx, Detached, User};
+pub use cx::{Call, Credentials, Cx, Detached, User};
 pub use dir::DirEntry;
 pub use errno::Errno;
 pub use filesystem::{FileSystem, Make, OpenFlags, Opened, Place, Removal, XattrPut};
-pub use lock::{LockFile, LockHolder, LockKind, LockRange};
+pub use lock::{LockFile, LockHolder, LockKind, LockRange, LockSet};
 pub use name::Name;
 pub use node::{Node, Open};
 pub use statfs::StatFs;

@@ -65,6 +65,18 @@ pub struct LockHolder {
     pub pid: Option<u32>,
 }
 
+/// What became of a try to change a lock.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[must_use]
+pub enum LockSet {
+    /// It is as it was asked for.
+    Done,
+    /// Another holds it; what the owner held it holds still.
+    Refused,
+    /// Another holds it, and what the owner held is gone: `flock` lets go before it takes.
+    Lost,
+}
+
 /// A file opened to be locked by one owner: its locks conflict with those of every other
 /// `LockFile` and with host programs', never with its own, and end when it is dropped.
 pub trait LockFile: Send + Sync {
@@ -72,8 +84,9 @@ pub trait LockFile: Send + Sync {
     /// [`LockRange::WHOLE`].
     fn whole_file_only(&self) -> bool;
 
-    /// Takes, changes or releases a range, without waiting; `false` if another holds it.
-    fn set(&self, kind: LockKind, range: LockRange) -> Result<bool, Errno>;
+    /// Takes, changes or releases a range, without waiting. After an error the owner holds what it
+    /// held.
+    fn set(&self, kind: LockKind, range: LockRange) -> Result<LockSet, Errno>;
 
     /// Who is in the way of taking this range, if anybody.
     fn test(&self, kind: LockKind, range: LockRange) -> Result<Option<LockHolder>, Errno>;

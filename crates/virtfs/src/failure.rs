@@ -28,6 +28,22 @@ impl Failure {
         }
     }
 
+    /// A thread cannot be had back from the kernel, so that the end is not a whole one.
+    pub(crate) fn stuck(message: impl Into<String>) -> Self {
+        Self {
+            message: message.into(),
+            status: 3,
+        }
+    }
+
+    /// A second signal of this number ends it before its time.
+    pub(crate) fn killed(signal: i32) -> Self {
+        Self {
+            message: String::new(),
+            status: u8::try_from(128 + signal).unwrap_or(1),
+        }
+    }
+
     /// Something failed, and its reason has been told.
     pub(crate) fn told() -> Self {
         Self::new("")

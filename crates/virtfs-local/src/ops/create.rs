@@ -145,7 +145,7 @@ fn new_file(
     let opened = Opened {
         qid: node.inode.qid(&stat),
         blksize: stat.stx_blksize,
-        open: Open::new(LocalOpen::new(node.clone(), fd, host_flags(flags))),
+        open: Open::new(LocalOpen::new(cx, node.clone(), fd, host_flags(flags))),
     };
     Ok((Node::new(node), opened))
 }

@@ -5,7 +5,9 @@ use std::sync::{Arc, Mutex};
 
 use rustix::fs::{FlockOperation, OFlags, flock};
 use rustix::io;
-use virtfs_vfs::{Cx, Errno, FileKind, LockFile, LockHolder, LockKind, LockRange, Node, Open};
+use virtfs_vfs::{
+    Cx, Errno, FileKind, LockFile, LockHolder, LockKind, LockRange, LockSet, Node, Open,
+};
 
 use crate::LocalFs;
 use crate::call::{errno, raw};
@@ -78,8 +80,12 @@ impl LockFile for Ranges {
         false
     }
 
-    fn set(&self, kind: LockKind, range: LockRange) -> Result<bool, Errno> {
-        taken(ofd::set(self.0.fd.as_fd(), kind, range))
+    fn set(&self, kind: LockKind, range: LockRange) -> Result<LockSet, Errno> {
+        Ok(if taken(ofd::set(self.0.fd.as_fd(), kind, range))? {
+            LockSet::Done
+        } else {
+            LockSet::Refused
+        })
     }
 
     fn test(&self, kind: LockKind, range: LockRange) -> Result<Option<LockHolder>, Errno> {
@@ -98,7 +104,7 @@ impl LockFile for Ranges {
 }
 
 /// The file as a whole. The kernel lets go of a lock before it takes one of another kind; if that
-/// fails, the old one is taken again, which only another waiter could prevent.
+/// fails, the old one is taken again, which whoever came between prevents.
 struct Whole {
     fd: Counted,
     held: Mutex<LockKind>,
@@ -114,18 +120,20 @@ impl Whole {
         taken(flock(&self.fd.fd, operation))
     }
 
-    fn change(&self, held: &mut LockKind, kind: LockKind) -> Result<bool, Errno> {
+    fn change(&self, held: &mut LockKind, kind: LockKind) -> Result<LockSet, Errno> {
         if *held == kind {
-            return Ok(true);
+            return Ok(LockSet::Done);
         }
-        if self.flock(kind)? {
+        let outcome = self.flock(kind);
+        if let Ok(true) = outcome {
             *held = kind;
-            return Ok(true);
+            return Ok(LockSet::Done);
         }
-        if !self.flock(*held)? {
-            *held = LockKind::Unlock;
+        if *held == LockKind::Unlock || self.flock(*held) == Ok(true) {
+            return outcome.map(|_| LockSet::Refused);
         }
-        Ok(false)
+        *held = LockKind::Unlock;
+        Ok(LockSet::Lost)
     }
 }
 
@@ -134,7 +142,7 @@ impl LockFile for Whole {
         true
     }
 
-    fn set(&self, kind: LockKind, _range: LockRange) -> Result<bool, Errno> {
+    fn set(&self, kind: LockKind, _range: LockRange) -> Result<LockSet, Errno> {
         self.change(&mut lock(&self.held), kind)
     }
 
@@ -145,9 +153,9 @@ impl LockFile for Whole {
         if kind == LockKind::Unlock || *held != LockKind::Unlock {
             return Ok(None);
         }
-        let free = self.change(&mut held, kind)?;
-        let shared = !free && self.change(&mut held, LockKind::Read)?;
-        self.change(&mut held, LockKind::Unlock)?;
+        let free = self.change(&mut held, kind)? == LockSet::Done;
+        let shared = !free && self.change(&mut held, LockKind::Read)? == LockSet::Done;
+        let _ = self.change(&mut held, LockKind::Unlock)?;
         Ok((!free).then_some(LockHolder {
             kind: if shared {
                 LockKind::Read

@@ -85,7 +85,7 @@ fn opened(cx: &Cx<'_>, node: Arc<LocalNode>, fd: OwnedFd, how: OFlags) -> Result
     Ok(Opened {
         qid: node.inode.qid(&stat),
         blksize: stat.stx_blksize,
-        open: Open::new(LocalOpen::new(node, fd, how)),
+        open: Open::new(LocalOpen::new(cx, node, fd, how)),
     })
 }
 

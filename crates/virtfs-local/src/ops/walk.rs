@@ -7,6 +7,7 @@ use rustix::io;
 use virtfs_vfs::{Cx, Errno, FileKind, Name, Node, Qid, Qids};
 
 use crate::LocalFs;
+use crate::access;
 use crate::call::{call, errno, raw};
 use crate::contain;
 use crate::inode::{LOOK, look, look_at};
@@ -38,9 +39,11 @@ pub(crate) fn walk(
         }
         let qid;
         (node, qid) = if name.is_dot() {
+            may_pass(cx, &node)?;
             let qid = self::qid(cx, &node)?;
             (node, qid)
         } else if name.is_dotdot() {
+            may_pass(cx, &node)?;
             let parent = parent(cx, node, &mut inside)?;
             let qid = self::qid(cx, &parent)?;
             (parent, qid)
@@ -89,6 +92,15 @@ pub(crate) fn step(
     Ok((node, qid))
 }
 
+/// That the kernel lets a user go through a directory: to what is not looked up in it.
+fn may_pass(cx: &Cx<'_>, dir: &LocalNode) -> Result<(), Errno> {
+    if cx.credentials().is_none() {
+        return Ok(());
+    }
+    let fd = dir.fd(cx)?;
+    call(cx, || look_at(fd.as_fd(), c".")).map(drop)
+}
+
 /// One step up, by the entry. The kernel's `..` is never taken: it leads out of the export when
 /// the host moves a directory. `inside` tells whether this walk has looked at the way to the root
 /// already.
@@ -100,7 +112,7 @@ fn parent(cx: &Cx<'_>, node: Arc<LocalNode>, inside: &mut bool) -> Result<Arc<Lo
         contain::chain(cx, &node).map_err(contain::stale)?;
         *inside = true;
     }
-    contain::current_entry(cx, &node)
+    access::or_as_server(|| contain::current_entry(cx, &node))
         .map(|entry| entry.parent)
         .map_err(contain::stale)
 }

@@ -56,6 +56,17 @@ impl Ownership for Real {
             None => Ok((new.uid, new.gid)),
             Some(ids) => ids.maker(new.uid, new.gid),
         };
+        let owner = match cx.credentials() {
+            None => owner,
+            // The kernel has given it to the user already. A client may choose among their groups.
+            Some(user) => Ok((
+                None,
+                owner
+                    .ok()
+                    .and_then(|(_, gid)| gid)
+                    .filter(|gid| *gid != user.gid && user.is_in(*gid)),
+            )),
+        };
         let given = owner.and_then(|(uid, gid)| match (uid, gid) {
             (None, None) => Ok(()),
             _ => chown(fd, uid, gid).map_err(errno),

@@ -2,6 +2,7 @@
 #![allow(unsafe_code)]
 
 pub(crate) mod chmod;
+pub(crate) mod fsid;
 pub(crate) mod getdents;
 pub(crate) mod handle;
 pub(crate) mod ofd;

@@ -1,20 +1,19 @@
 //! Attach, walk and clunk: how fids come and go.
 
-use std::sync::Arc;
-
-use virtfs_vfs::{Cx, Errno, Name, Node, Qids, User};
+use virtfs_vfs::{Errno, Name, Node, Qids};
 
 use super::xattr::commit_xattr;
 use super::{Outcome, Request};
 use crate::fid::{Fid, FidKind};
 use crate::lower::WalkNames;
 use crate::raise::Answer;
+use crate::users::Claim;
 
 impl Request<'_> {
     pub(super) fn attach(
         &self,
         aname: &[u8],
-        uid: u32,
+        claim: &Claim<'_>,
         authenticated: bool,
     ) -> Result<Outcome, Errno> {
         self.is_free()?;
@@ -22,17 +21,14 @@ impl Request<'_> {
             return Err(Errno::EOPNOTSUPP);
         }
         let export = self.shared.exports.find(aname).ok_or(Errno::ENOENT)?;
-        let user = User { uid };
-        let (node, qid) = export.fs.attach(&Cx::new(user, self.call))?;
+        let caller = export.users.find(claim, self.call)?;
+        let (node, qid) = export.fs.attach(&caller.cx(self.call))?;
         let fid = Fid {
             export: export.clone(),
-            user,
+            caller,
             kind: FidKind::Walked { node, root: true },
         };
-        Ok(Outcome {
-            answer: Answer::Qid(qid),
-            state: Some(Arc::new(fid)),
-        })
+        Ok(Outcome::with_state(Answer::Qid(qid), fid))
     }
 
     pub(super) fn walk(&self, names: &WalkNames<'_>) -> Result<Outcome, Errno> {
@@ -74,13 +70,10 @@ impl Request<'_> {
         let kind = FidKind::Walked { node, root };
         let fid = Fid {
             export: from.export.clone(),
-            user: from.user,
+            caller: from.caller.clone(),
             kind,
         };
-        Outcome {
-            answer: Answer::Walked(qids),
-            state: Some(Arc::new(fid)),
-        }
+        Outcome::with_state(Answer::Walked(qids), fid)
     }
 
     /// The session has freed the number; what is left is what the fid had put off.

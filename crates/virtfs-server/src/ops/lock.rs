@@ -1,15 +1,24 @@
 //! Byte-range locks.
 
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
-use virtfs_vfs::{Errno, LockFile, LockHolder, LockKind, LockRange};
+use virtfs_vfs::{Errno, LockFile, LockHolder, LockKind, LockRange, LockSet};
 
-use super::{Outcome, Request};
+use super::{Outcome, Request, Retry};
 use crate::budget::Permit;
 use crate::fid::{Fid, OpenFid};
-use crate::locks::{InodeKey, OwnerKey};
+use crate::locks::{Asked, InodeKey, OwnerKey, Taken};
 use crate::lower::LockOwner;
 use crate::raise::Answer;
+
+/// How long a request waits whose process waits. Not longer, so that a client hears in time of a
+/// signal for that process: Linux asks again.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// How long one waits whose process does not, if another process of its client is in the way: Linux
+/// lets go of a lock on its own side before it says so.
+const PATIENCE_WITH_ITSELF: Duration = Duration::from_millis(50);
 
 impl Request<'_> {
     pub(super) fn lock(
@@ -17,19 +26,42 @@ impl Request<'_> {
         kind: LockKind,
         range: LockRange,
         owner: LockOwner<'_>,
+        blocking: bool,
     ) -> Result<Outcome, Errno> {
         let fid = self.fid()?;
         let open = fid.opened()?;
-        open.locked.store(true, Ordering::Relaxed);
-        let granted = self.shared.locks.set(
-            inode_of(fid, open),
-            self.owner(owner),
-            open.id,
+        open.locked.store(true, Ordering::SeqCst);
+        let locks = &self.shared.locks;
+        let inode = inode_of(fid, open);
+        let seen = locks.waiters().releases(inode);
+        let asked = Asked {
+            open: open.id,
             kind,
             range,
+        };
+        let taken = locks.set(
+            inode,
+            self.owner(owner),
+            asked,
+            || open.unlockable.load(Ordering::SeqCst),
             || self.lock_file(fid, open),
         )?;
-        Ok(Answer::Granted(granted).into())
+        let patience = match taken {
+            Taken::Granted => return Ok(Answer::Granted(true).into()),
+            _ if blocking => PATIENCE,
+            Taken::HeldBySession => PATIENCE_WITH_ITSELF,
+            Taken::HeldByOther | Taken::HeldByHost => Duration::ZERO,
+        };
+        Ok(Outcome {
+            answer: Answer::Granted(false),
+            state: None,
+            retry: (!patience.is_zero()).then_some(Retry {
+                inode,
+                patience,
+                poll: taken == Taken::HeldByHost,
+                seen,
+            }),
+        })
     }
 
     pub(super) fn test_lock(
@@ -66,7 +98,9 @@ impl Request<'_> {
 
     /// Drops what was locked through a fid that is given up.
     pub(super) fn release_locks(&self, fid: &Fid, open: &OpenFid) {
-        if open.locked.load(Ordering::Relaxed) {
+        // First: a lock that is asked for beside this must not come after it.
+        open.unlockable.store(true, Ordering::SeqCst);
+        if open.locked.load(Ordering::SeqCst) {
             self.shared.locks.release_open(inode_of(fid, open), open.id);
         }
     }
@@ -98,7 +132,7 @@ impl LockFile for Counted {
         self.file.whole_file_only()
     }
 
-    fn set(&self, kind: LockKind, range: LockRange) -> Result<bool, Errno> {
+    fn set(&self, kind: LockKind, range: LockRange) -> Result<LockSet, Errno> {
         self.file.set(kind, range)
     }
 

@@ -13,12 +13,14 @@ mod xattr;
 pub(crate) use self::xattr::commit_xattr;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use virtfs_vfs::{Call, Cx, Errno, FileSystem};
 
 use crate::budget::Budget;
 use crate::export::Export;
 use crate::fid::Fid;
+use crate::locks::InodeKey;
 use crate::lower::Op;
 use crate::raise::Answer;
 use crate::server::Shared;
@@ -46,6 +48,33 @@ pub(crate) struct Outcome {
     pub(crate) answer: Answer,
     /// The new state of the fid that it makes or changes.
     pub(crate) state: Option<Arc<Fid>>,
+    /// It may be tried again before it is answered.
+    pub(crate) retry: Option<Retry>,
+}
+
+/// How a lock that somebody else holds is waited for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Retry {
+    pub(crate) inode: InodeKey,
+    /// For how long in all.
+    pub(crate) patience: Duration,
+    /// Whether nobody tells when it is free.
+    pub(crate) poll: bool,
+    /// What [`Waiters::releases`] said before the try.
+    ///
+    /// [`Waiters::releases`]: crate::locks::Waiters::releases
+    pub(crate) seen: u64,
+}
+
+impl Outcome {
+    /// An answer, and the state of a fid that was made or changed.
+    fn with_state(answer: Answer, state: Fid) -> Self {
+        Self {
+            answer,
+            state: Some(Arc::new(state)),
+            retry: None,
+        }
+    }
 }
 
 impl From<Answer> for Outcome {
@@ -53,6 +82,7 @@ impl From<Answer> for Outcome {
         Self {
             answer,
             state: None,
+            retry: None,
         }
     }
 }
@@ -66,9 +96,9 @@ impl<'a> Request<'a> {
         match op {
             Op::Attach {
                 aname,
-                uid,
+                claim,
                 authenticated,
-            } => self.attach(aname, uid, authenticated),
+            } => self.attach(aname, &claim, authenticated),
             Op::Walk { names } => self.walk(&names),
             Op::Open { flags, access } => self.open(flags, access),
             Op::Create {
@@ -92,7 +122,12 @@ impl<'a> Request<'a> {
             Op::ReadLink => self.readlink(),
             Op::XattrWalk { name } => self.xattr_walk(name),
             Op::XattrCreate { name, size, how } => self.xattr_create(name, size, how),
-            Op::Lock { kind, range, owner } => self.lock(kind, range, owner),
+            Op::Lock {
+                kind,
+                range,
+                owner,
+                blocking,
+            } => self.lock(kind, range, owner, blocking),
             Op::TestLock { kind, range, owner } => self.test_lock(kind, range, owner),
             // These have a payload and are called directly.
             Op::Read { .. } | Op::Write { .. } | Op::List { .. } => Err(Errno::EIO),
@@ -131,8 +166,8 @@ impl<'a> Request<'a> {
         }
     }
 
-    fn cx(&self, fid: &Fid) -> Cx<'a> {
-        Cx::new(fid.user, self.call)
+    fn cx<'f>(&'f self, fid: &'f Fid) -> Cx<'f> {
+        fid.caller.cx(self.call)
     }
 
     /// How many bytes one read or write moves whole, in units of the file system's blocks.

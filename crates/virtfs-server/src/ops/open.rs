@@ -1,6 +1,5 @@
 //! Opening and creating files.
 
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use virtfs_vfs::{Errno, FileKind, Name, Node, OpenFlags, Opened};
@@ -53,19 +52,17 @@ impl Request<'_> {
             path: qid.path,
             id: OpenId::new(),
             locked: AtomicBool::new(false),
+            unlockable: AtomicBool::new(false),
             locks: self.shared.locks.clone(),
             export: fid.export.id,
             _permit: permit,
         };
         let state = Fid {
             export: fid.export.clone(),
-            user: fid.user,
+            caller: fid.caller.clone(),
             kind: FidKind::Open(open),
         };
-        Outcome {
-            answer: Answer::Opened { qid, iounit },
-            state: Some(Arc::new(state)),
-        }
+        Outcome::with_state(Answer::Opened { qid, iounit }, state)
     }
 
     /// A session may open as many files as there are, and its share when others want some too.

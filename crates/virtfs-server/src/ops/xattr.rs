@@ -1,7 +1,7 @@
 //! Extended attributes: read through a fid of their own, written into one and set when it is
 //! clunked.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use virtfs_vfs::{Cx, Errno, RequestBody, XattrPut};
 
@@ -37,13 +37,10 @@ impl Request<'_> {
         };
         let state = Fid {
             export: fid.export.clone(),
-            user: fid.user,
+            caller: fid.caller.clone(),
             kind,
         };
-        Ok(Outcome {
-            answer,
-            state: Some(Arc::new(state)),
-        })
+        Ok(Outcome::with_state(answer, state))
     }
 
     pub(super) fn xattr_create(
@@ -70,13 +67,10 @@ impl Request<'_> {
         });
         let state = Fid {
             export: fid.export.clone(),
-            user: fid.user,
+            caller: fid.caller.clone(),
             kind,
         };
-        Ok(Outcome {
-            answer: Answer::Done,
-            state: Some(Arc::new(state)),
-        })
+        Ok(Outcome::with_state(Answer::Done, state))
     }
 
     /// Takes a piece of the value; what is beyond its announced size is cut.

@@ -8,6 +8,7 @@ use virtfs_vfs::Errno;
 use super::claims::{self, Claims, Effect};
 use super::core::{Core, Tagged, Work};
 use super::table::{Operand, Promise, Waiter};
+use super::waiting::Tried;
 use crate::fid::Fid;
 use crate::transport::{Exchange, Fault, Receiver, Transport};
 
@@ -170,6 +171,11 @@ impl<T: Transport> Core<T> {
             promise,
             refused,
             bytes,
+            tried: Tried::default(),
+        };
+        let ends = match (effect, &work.operands[0]) {
+            (Effect::End, Operand::Fid(fid)) if !self.waiting.is_empty() => Some(fid.clone()),
+            _ => None,
         };
         if work.waits() {
             for (operand, state) in work.operands.iter().enumerate() {
@@ -186,6 +192,9 @@ impl<T: Transport> Core<T> {
             self.parked.insert(number, work);
         } else {
             self.ready.push_back(work);
+        }
+        if let Some(fid) = ends {
+            self.hurry_those_of(&fid);
         }
     }
 

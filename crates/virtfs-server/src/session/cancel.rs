@@ -21,7 +21,8 @@ impl<T: Transport> Core<T> {
             reply_flush(tag, exchange, transport);
             return;
         }
-        // Its fid's number is free already: a clunk that can run is carried out.
+        // Its fid's number is free already: a clunk that can run is carried out, as far as that
+        // does not hang.
         let clunks = |work: &Work<_>| work.tag == target && work.kind == kind::TCLUNK;
         if let Some(Tagged::Request {
             call,
@@ -31,16 +32,20 @@ impl<T: Transport> Core<T> {
         }) = self.tags.get_mut(&target)
             && (*running || self.ready.iter().any(clunks))
         {
-            call.cancelled.store(*running, Ordering::Relaxed);
+            call.cancelled.store(true, Ordering::Relaxed);
             flushes.push((tag, exchange));
             self.tags.insert(tag, Tagged::Flush(target));
             self.flushes += 1;
             return;
         }
-        if let Some(work) = self.take_queued(target) {
+        let waiting = self.take_waiting(target);
+        if let Some(work) = waiting.or_else(|| {
+            let work = self.take_queued(target)?;
+            self.release(&work);
+            Some(work)
+        }) {
             self.tags.remove(&target);
             self.abandon(&work);
-            self.release(&work);
             bury(&mut self.garbage, work.operands);
             transport.discard(work.exchange);
         }
@@ -71,6 +76,7 @@ impl<T: Transport> Core<T> {
         while !self.held.is_empty() {
             self.drop_held(0, transport);
         }
+        self.drop_waiting(transport);
         let queued = self
             .ready
             .drain(..)
@@ -98,6 +104,7 @@ impl<T: Transport> Core<T> {
 
     /// Interrupts what runs, which is answered nevertheless.
     pub(super) fn interrupt_all(&mut self) {
+        self.hurry_all();
         for tagged in self.tags.values() {
             if let Tagged::Request {
                 call,

@@ -2,22 +2,24 @@
 //! and what each thread is to do next.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use rustc_hash::FxHashMap;
 use virtfs_proto::Dialect;
 use virtfs_vfs::Errno;
 
-use super::CallState;
 use super::cancel::reply_flush;
 use super::leaving::Leaving;
 use super::run::Done;
 use super::table::{FidTable, Operand, Promise};
+use super::waiting::{Tried, Waiting};
+use super::{CallState, Session};
 use crate::Limits;
 use crate::fid::Fid;
-use crate::sentinel::{Interrupter, Watch};
+use crate::locks::LockTable;
+use crate::sentinel::{Interrupter, Watch, Watched};
 use crate::transport::{Fault, Transport};
 
 /// For so long requests may go without progress after the client hung up: it may have stopped
@@ -39,6 +41,8 @@ pub(super) struct Work<E> {
     /// Refused on arrival.
     pub(super) refused: Option<Errno>,
     pub(super) bytes: usize,
+    /// How often it was tried, if somebody held the lock that it asks for.
+    pub(super) tried: Tried,
 }
 
 impl<E> Work<E> {
@@ -84,6 +88,17 @@ pub(super) enum Next<T: Transport> {
     End,
 }
 
+/// Who is to help.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Help {
+    /// There is nothing to do, or there are threads enough.
+    Nobody,
+    /// One that sleeps.
+    Follower,
+    /// One that is to be started.
+    NewThread,
+}
+
 pub(super) struct Core<T: Transport> {
     pub(super) limits: Limits,
     /// `None` while a thread receives.
@@ -92,6 +107,11 @@ pub(super) struct Core<T: Transport> {
     pub(super) tags: FxHashMap<u16, Tagged<T::Exchange>>,
     pub(super) ready: VecDeque<Work<T::Exchange>>,
     pub(super) parked: FxHashMap<u64, Work<T::Exchange>>,
+    /// Who waits for a lock, by tag. They are not in flight: whoever is to unlock must get through.
+    pub(super) waiting: FxHashMap<u16, Waiting<T::Exchange>>,
+    pub(super) locks: Arc<LockTable>,
+    /// The session itself, for whoever has its requests tried again.
+    pub(super) session: Weak<dyn Watched>,
     /// Kind, tag and request of what came when the budget was used up, in order.
     pub(super) held: VecDeque<(u8, u16, T::Exchange)>,
     pub(super) held_bytes: usize,
@@ -138,7 +158,7 @@ pub(super) struct Core<T: Transport> {
 pub(super) type Garbage = Vec<Arc<Fid>>;
 
 impl<T: Transport> Core<T> {
-    pub(super) fn new(receiver: T::Receiver, limits: Limits) -> Self {
+    pub(super) fn new(receiver: T::Receiver, limits: Limits, locks: Arc<LockTable>) -> Self {
         Self {
             limits,
             receiver: Some(receiver),
@@ -146,6 +166,9 @@ impl<T: Transport> Core<T> {
             tags: FxHashMap::default(),
             ready: VecDeque::new(),
             parked: FxHashMap::default(),
+            waiting: FxHashMap::default(),
+            locks,
+            session: Weak::<Session<T>>::new(),
             held: VecDeque::new(),
             held_bytes: 0,
             spare_calls: Vec::new(),
@@ -186,6 +209,10 @@ impl<T: Transport> Core<T> {
             return Next::Flush;
         }
         self.admit_held(transport);
+        if self.ended || self.draining {
+            // Who hung up does not wait.
+            self.hurry_all();
+        }
         if let Some(work) = self.ready.pop_front() {
             return self.start(work);
         }
@@ -249,8 +276,62 @@ impl<T: Transport> Core<T> {
         !self.ready.is_empty()
     }
 
+    /// Calls another thread if it would find something to do: first of all, if `flush`, to send the
+    /// finished replies.
+    pub(super) fn summon(&mut self, flush: bool, transport: &T) -> Help {
+        if !(self.wants_help() || flush && transport.has_replies()) {
+            return Help::Nobody;
+        }
+        self.flush_first |= flush;
+        if self.idle > self.notified {
+            self.notified += 1;
+            Help::Follower
+        } else if self.threads <= self.limits.requests.max(self.in_flight) {
+            self.threads += 1;
+            Help::NewThread
+        } else {
+            Help::Nobody
+        }
+    }
+
+    /// A thread that found nothing to do may sleep; else it is to end.
+    pub(super) fn falls_asleep(&mut self) -> bool {
+        if self.closing {
+            self.threads -= 1;
+            return false;
+        }
+        self.idle += 1;
+        true
+    }
+
+    /// A thread has slept, perhaps until nobody had called it for long; whether it goes on.
+    pub(super) fn wakes_up(&mut self, timed_out: bool) -> bool {
+        self.idle -= 1;
+        if self.notified > 0 {
+            self.notified -= 1;
+        } else if timed_out && !self.closing {
+            self.threads -= 1;
+            return false;
+        }
+        true
+    }
+
+    /// A receive has ended like this.
+    pub(super) fn received(
+        &mut self,
+        receiver: T::Receiver,
+        filled: Result<bool, Fault>,
+        transport: &T,
+    ) {
+        self.receiver = Some(receiver);
+        match filled {
+            Ok(more) => self.ended |= !more,
+            Err(fault) => self.fail(&fault, transport),
+        }
+    }
+
     /// Whether another thread would find something to do.
-    pub(super) fn wants_help(&self) -> bool {
+    fn wants_help(&self) -> bool {
         !self.closing && self.has_ready() || self.receiver.is_some() && self.may_receive()
     }
 
@@ -259,16 +340,23 @@ impl<T: Transport> Core<T> {
         self.in_flight_bytes -= work.bytes;
     }
 
-    /// Ends a request that ran. `head` is the reply's, as far as there is one.
+    /// Ends a request that ran, or has it wait. `head` is the reply's, as far as there is one.
     pub(super) fn finish(&mut self, done: Done<T::Exchange>, head: &[u8], transport: &T) {
         let Done {
             mut work,
             interrupted,
             state,
+            retry,
         } = done;
         self.running -= 1;
         self.progress += 1;
         self.release(&work);
+        if let Some(retry) = retry {
+            match self.put_off(work, retry) {
+                Some(refused) => work = refused,
+                None => return,
+            }
+        }
         let Some(Tagged::Request {
             flushes, dropped, ..
         }) = self.tags.remove(&work.tag)

@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use tracing::debug;
-use virtfs_vfs::Cx;
 
 use super::core::Core;
 use super::run::Running;
@@ -53,7 +52,7 @@ impl<T: Transport> Session<T> {
         let running = Running::new(self, &leaving.call);
         for fid in &leaving.fids {
             if let FidKind::XattrWrite(xattr) = &fid.kind
-                && let Err(errno) = commit_xattr(fid, xattr, &Cx::new(fid.user, &running))
+                && let Err(errno) = commit_xattr(fid, xattr, &fid.caller.cx(&running))
             {
                 debug!(session = self.id, "an attribute was not set: {errno:?}");
             }

@@ -10,7 +10,10 @@ mod claims;
 mod core;
 mod leaving;
 mod run;
+#[cfg(test)]
+mod schedules;
 mod table;
+mod waiting;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64};
@@ -20,8 +23,9 @@ use std::time::Duration;
 
 use tracing::{debug, error, warn};
 
-use self::core::{Core, Next};
+use self::core::{Core, Help, Next};
 use crate::budget::Budget;
+use crate::locks::WaiterId;
 use crate::sentinel::{Watch, Watched};
 use crate::server::{Shared, Slot};
 use crate::transport::{Receiver, Transport};
@@ -65,7 +69,7 @@ impl<T: Transport> Session<T> {
         receiver: T::Receiver,
     ) -> std::io::Result<Arc<Self>> {
         let session = Arc::new(Self {
-            core: Mutex::new(Core::new(receiver, shared.limits)),
+            core: Mutex::new(Core::new(receiver, shared.limits, shared.locks.clone())),
             transport,
             followers: Condvar::new(),
             ended: Condvar::new(),
@@ -75,8 +79,11 @@ impl<T: Transport> Session<T> {
             slot: Mutex::new(Some(slot)),
             shared,
         });
-        session.lock().threads = 1;
         let watched: Arc<dyn Watched> = session.clone();
+        let mut core = session.lock();
+        core.threads = 1;
+        core.session = Arc::downgrade(&watched);
+        drop(core);
         session.shared.sentinel.watch(&watched);
         if let Err(error) = session.spawn() {
             session.shared.sentinel.forget(session.id);
@@ -193,39 +200,25 @@ impl<T: Transport> Session<T> {
     /// Receives more, which [`Core::next`] admits.
     fn receive(&self, mut receiver: T::Receiver) -> MutexGuard<'_, Core<T>> {
         let filled = receiver.fill();
+        if let Ok(false) = filled {
+            debug!(session = self.id, "the client hung up");
+        }
         let mut core = self.lock();
-        core.receiver = Some(receiver);
-        match filled {
-            Ok(true) => {}
-            Ok(false) => {
-                debug!(session = self.id, "the client hung up");
-                core.ended = true;
-                self.shared.sentinel.wake();
-            }
-            Err(fault) => core.fail(&fault, &self.transport),
+        core.received(receiver, filled, &self.transport);
+        if core.ended {
+            self.shared.sentinel.wake();
         }
         core
     }
 
     /// Sleeps until there is something to do; `None` when this thread is to end.
     fn follow<'a>(&'a self, mut core: MutexGuard<'a, Core<T>>) -> Option<MutexGuard<'a, Core<T>>> {
-        if core.closing {
-            core.threads -= 1;
+        if !core.falls_asleep() {
             return None;
         }
-        core.idle += 1;
-        let (mut core, timeout) = self
-            .followers
-            .wait_timeout(core, IDLE)
-            .unwrap_or_else(PoisonError::into_inner);
-        core.idle -= 1;
-        if core.notified > 0 {
-            core.notified -= 1;
-        } else if timeout.timed_out() && !core.closing {
-            core.threads -= 1;
-            return None;
-        }
-        Some(core)
+        let slept = self.followers.wait_timeout(core, IDLE);
+        let (mut core, timeout) = slept.unwrap_or_else(PoisonError::into_inner);
+        core.wakes_up(timeout.timed_out()).then_some(core)
     }
 
     /// The last of the session's threads lets go of everything.
@@ -240,7 +233,6 @@ impl<T: Transport> Session<T> {
         // The client sees the end now, whoever still holds a part of the session.
         self.transport.abort();
         drop((garbage, receiver));
-        self.shared.locks.release_session(self.id);
         self.shared.sentinel.forget(self.id);
         debug!(session = self.id, "the session has ended");
         drop(
@@ -265,21 +257,15 @@ impl<T: Transport> Session<T> {
     /// Wakes another thread if there is something for it to do: first of all, if `flush`, to
     /// send the finished replies.
     fn help(self: &Arc<Self>, flush: bool) {
-        let mut core = self.lock();
-        if !(core.wants_help() || flush && self.transport.has_replies()) {
-            return;
-        }
-        core.flush_first |= flush;
-        if core.idle > core.notified {
-            core.notified += 1;
-            drop(core);
-            self.followers.notify_one();
-        } else if core.threads <= self.shared.limits.requests {
-            core.threads += 1;
-            drop(core);
-            if let Err(error) = self.spawn() {
-                warn!(session = self.id, "no thread for a request: {error}");
-                self.lock().threads -= 1;
+        let help = self.lock().summon(flush, &self.transport);
+        match help {
+            Help::Nobody => {}
+            Help::Follower => self.followers.notify_one(),
+            Help::NewThread => {
+                if let Err(error) = self.spawn() {
+                    warn!(session = self.id, "no thread for a request: {error}");
+                    self.lock().threads -= 1;
+                }
             }
         }
     }
@@ -292,8 +278,9 @@ impl<T: Transport> Session<T> {
     }
 
     /// Interrupts what runs; it is answered even so.
-    pub fn interrupt(&self) {
+    pub fn interrupt(self: &Arc<Self>) {
         self.lock().interrupt_all();
+        self.help(false);
         self.shared.sentinel.wake();
     }
 
@@ -332,8 +319,12 @@ impl<T: Transport> Watched for Session<T> {
         Session::abort(self);
     }
 
-    fn interrupt(&self) {
-        Session::interrupt(self);
+    fn interrupt(self: Arc<Self>) {
+        Session::interrupt(&self);
+    }
+
+    fn try_again(self: Arc<Self>, tag: u16, wait: WaiterId) {
+        self.retry(tag, wait);
     }
 
     fn wait(&self, patience: Option<Duration>) -> bool {

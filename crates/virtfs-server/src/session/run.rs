@@ -14,7 +14,7 @@ use super::{CallState, Session};
 use crate::budget::{Limits, MSIZE_MIN};
 use crate::fid::Fid;
 use crate::lower::{self, lower};
-use crate::ops::{self, Outcome};
+use crate::ops::{self, Outcome, Retry};
 use crate::raise::{Answer, raise};
 use crate::rarely::Rarely;
 use crate::sentinel::Interrupter;
@@ -37,6 +37,8 @@ pub(super) struct Done<E> {
     pub(super) interrupted: bool,
     /// The state of the fid that it made or changed.
     pub(super) state: Option<Arc<Fid>>,
+    /// It may be tried again before it is answered.
+    pub(super) retry: Option<Retry>,
 }
 
 /// The longest head of a reply: one with a string, and fields before it.
@@ -136,11 +138,15 @@ impl<T: Transport> Session<T> {
             let answer = Err(Errno::EMSGSIZE);
             scratch.length = raise(work.kind, work.tag, wire, answer, &mut scratch.head);
         }
-        let state = outcome.ok().and_then(|outcome| outcome.state);
+        let (state, retry) = match outcome {
+            Ok(Outcome { state, retry, .. }) => (state, retry),
+            Err(_) => (None, None),
+        };
         Done {
             work,
             interrupted,
             state,
+            retry,
         }
     }
 

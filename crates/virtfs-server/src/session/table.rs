@@ -69,6 +69,12 @@ impl FidTable {
         self.bindings.len()
     }
 
+    /// Whether no number waits for its state.
+    #[cfg(test)]
+    pub(super) fn is_settled(&self) -> bool {
+        self.promised.is_empty()
+    }
+
     /// What a number stands for now.
     pub(super) fn get(&self, number: u32) -> Operand {
         match self.bindings.get(&number) {

@@ -3,8 +3,8 @@
 use super::ops::{RDWR, fails};
 use super::{Fixture, Has};
 use crate::{
-    Attr, DirEntry, Errno, LockKind, LockRange, Node, Open, OpenFlags, Qids, Removal, SetAttr,
-    SetTime, StatWant, Time, XattrPut,
+    Attr, DirEntry, Errno, LockKind, LockRange, LockSet, Node, Open, OpenFlags, Qids, Removal,
+    SetAttr, SetTime, StatWant, Time, XattrPut,
 };
 
 /// A file with some content, open for reading and writing, and removed.
@@ -104,8 +104,11 @@ pub(super) fn an_unlinked_file_is_locked(t: &Fixture) {
     let (node, open) = unlinked(t);
     let owner = || t.fs().lock_file(&t.cx(), &node, &open).unwrap();
     let (a, b) = (owner(), owner());
-    assert_eq!(a.set(LockKind::Write, LockRange::WHOLE), Ok(true));
-    assert_eq!(b.set(LockKind::Write, LockRange::WHOLE), Ok(false));
+    assert_eq!(a.set(LockKind::Write, LockRange::WHOLE), Ok(LockSet::Done));
+    assert_eq!(
+        b.set(LockKind::Write, LockRange::WHOLE),
+        Ok(LockSet::Refused)
+    );
 }
 
 pub(super) fn an_unlinked_file_is_opened_once_more(t: &Fixture) {

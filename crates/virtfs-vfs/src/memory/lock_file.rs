@@ -1,7 +1,7 @@
 //! An owner of locks.
 
 use super::hold::Hold;
-use crate::{Errno, LockFile, LockHolder, LockKind, LockRange};
+use crate::{Errno, LockFile, LockHolder, LockKind, LockRange, LockSet};
 
 #[derive(Debug)]
 pub(super) struct Owner {
@@ -25,12 +25,15 @@ impl LockFile for Owner {
         self.whole_file_only
     }
 
-    fn set(&self, kind: LockKind, range: LockRange) -> Result<bool, Errno> {
+    fn set(&self, kind: LockKind, range: LockRange) -> Result<LockSet, Errno> {
         self.check(range)?;
         let mut tree = self.hold.shared.lock();
-        tree.inode_mut(self.hold.ino)?
-            .locks
-            .set(self.id, kind, range)
+        let locks = &mut tree.inode_mut(self.hold.ino)?.locks;
+        Ok(if locks.set(self.id, kind, range)? {
+            LockSet::Done
+        } else {
+            LockSet::Refused
+        })
     }
 
     fn test(&self, kind: LockKind, range: LockRange) -> Result<Option<LockHolder>, Errno> {

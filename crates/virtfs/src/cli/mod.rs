@@ -1,5 +1,6 @@
 //! What can be typed: the flags, their help, and the syntax of their values.
 
+mod access;
 mod address;
 mod check;
 pub(crate) mod client;
@@ -17,12 +18,13 @@ use self::client::{
     RmArgs, StatArgs,
 };
 
+pub(crate) use self::access::{AccessArgs, AccessMode, PeerUid};
 pub(crate) use self::address::Address;
 pub(crate) use self::check::{CheckArgs, MappedModel};
 pub(crate) use self::ownership::{Devices, Model, OwnershipArgs, SquashWho, When, XattrSet};
 pub(crate) use self::qemu::{DeviceLine, FsdevSpec, QemuArgs, SECURITY_MODELS};
 pub(crate) use self::serve::ServeArgs;
-pub(crate) use self::values::{DeviceSpec, SandboxMode};
+pub(crate) use self::values::{DeviceSpec, InodeFileHandles, SandboxMode};
 
 /// Shares directories of this host with virtual machines and other hosts over 9P, and works with
 /// what such servers share.
@@ -68,7 +70,7 @@ lists it, from any host that reaches the address.
 /// What the program can do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    Serve(ServeArgs),
+    Serve(Box<ServeArgs>),
     Check(CheckArgs),
     Mount(MountArgs),
     Ls(LsArgs),

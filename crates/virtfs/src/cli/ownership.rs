@@ -41,11 +41,13 @@ pub(crate) struct OwnershipArgs {
     #[arg(long, value_name = "GUEST:HOST:COUNT,...", value_parser = id_ranges)]
     pub(crate) gid_map: Vec<String>,
 
-    /// Under passthrough and none: whose files become those of --squash-to.
-    #[arg(long, value_name = "WHO", default_value = "none", requires_ifs = [("root", "squash_to"), ("all", "squash_to")])]
-    pub(crate) squash: SquashWho,
+    /// Under passthrough and none: whose files become those of --squash-to (default none). With
+    /// --access user: who acts as that user (default root).
+    #[arg(long, value_name = "WHO")]
+    pub(crate) squash: Option<SquashWho>,
 
-    /// The user and group of the host that --squash gives files to.
+    /// The user and group of the host that --squash gives files to. With --access user the default
+    /// is 65534:65534, which is nobody.
     #[arg(long, value_name = "UID:GID", value_parser = owner)]
     pub(crate) squash_to: Option<Owner>,
 

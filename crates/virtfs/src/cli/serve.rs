@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use clap::Args;
 use clap::builder::{OsStringValueParser, TypedValueParser};
 
-use super::values::{DeviceSpec, ExportSpec, LogLevel, SandboxMode, msize};
-use super::{Address, OwnershipArgs, QemuArgs};
+use super::values::{DeviceSpec, ExportSpec, InodeFileHandles, LogLevel, SandboxMode, msize};
+use super::{AccessArgs, Address, OwnershipArgs, QemuArgs};
 
 /// Serve directories to virtual machines and to any 9P client, such as the Linux kernel.
 ///
@@ -119,11 +119,21 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(256..=1 << 20))]
     pub(crate) rlimit_nofile: Option<u64>,
 
+    /// How files that clients know are found again, after their descriptors were closed to save them.
+    ///
+    /// To open file handles takes CAP_DAC_READ_SEARCH, as root has it, and a file system that has
+    /// them. Without them, files that the host itself moves may be lost to clients (ESTALE).
+    #[arg(long, value_name = "WHEN", default_value = "prefer")]
+    pub(crate) inode_file_handles: InodeFileHandles,
+
     #[command(flatten)]
     pub(crate) ownership: OwnershipArgs,
 
     #[command(flatten)]
     pub(crate) qemu: QemuArgs,
+
+    #[command(flatten)]
+    pub(crate) access: AccessArgs,
 }
 
 const DEVICES: &str = "Virtual machines";
@@ -153,5 +163,6 @@ Examples:
         --virtfs local,path=./tree,mount_tag=tree,security_model=mapped-xattr
 
 Exit status: 0 after a signal or when the only client hung up, 1 on failure (with --once also if
-the VMM broke the protocol), 2 if the command line makes no sense, 128 + n when a second signal n
-ended the server at once.";
+the VMM broke the protocol), 2 if the command line makes no sense, 3 after a signal when a request
+hangs in a call of the host for good (its sessions are closed even so), 128 + n when a second signal
+n ended the server at once.";

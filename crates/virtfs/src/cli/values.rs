@@ -19,6 +19,17 @@ pub(crate) enum SandboxMode {
     None,
 }
 
+/// How files are found again whose descriptors were closed to save them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum InodeFileHandles {
+    /// By their names: what the host moves meanwhile is lost to clients
+    Never,
+    /// By the kernel's file handles too, where it lets the server open them
+    Prefer,
+    /// By those alone: without them the server does not start
+    Mandatory,
+}
+
 /// How much is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum LogLevel {

@@ -1,7 +1,6 @@
 //! Giving connections to the server: one thread for each source.
 
 use std::io;
-use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
@@ -12,6 +11,7 @@ use virtfs_server::{FdStream, Server};
 use super::clients::Clients;
 use super::event::{Event, LastOne};
 use super::listen::{Kind, Source};
+use super::peers::Peers;
 
 /// The threads that take connections.
 #[derive(Debug)]
@@ -25,6 +25,7 @@ impl Acceptors {
     pub(super) fn start(
         server: &Server,
         sources: Vec<Source>,
+        peers: &Peers,
         last: &Arc<LastOne>,
     ) -> io::Result<Self> {
         let mut acceptors = Self {
@@ -37,14 +38,19 @@ impl Acceptors {
             let name = source.name;
             match source.kind {
                 Kind::Listener { socket, is_tcp } => {
-                    let stop = acceptors.stop.clone();
+                    let (stop, peers) = (acceptors.stop.clone(), peers.clone());
                     let run = move || {
-                        accept(&server, &stop, &name, &socket, is_tcp);
+                        let clients = Clients::of(&name, &socket, &*stop, &peers);
+                        accept(&server, clients, &name, is_tcp);
                         drop(last);
                     };
                     acceptors.listeners.push(thread.spawn(run)?);
                 }
                 Kind::Socket(socket) => {
+                    if let Some(why) = peers.refusal(&socket) {
+                        error!("{name}: {why}");
+                        continue;
+                    }
                     let run = move || serve_one(&server, last, &name, FdStream::socket(socket));
                     thread.spawn(run)?;
                 }
@@ -77,8 +83,7 @@ fn serve_one(server: &Server, last: Arc<LastOne>, name: &str, stream: FdStream) 
     drop(last);
 }
 
-fn accept(server: &Server, stop: &Event, name: &str, listener: &OwnedFd, is_tcp: bool) {
-    let mut clients = Clients::of(name, listener, stop);
+fn accept(server: &Server, mut clients: Clients<'_, Event>, name: &str, is_tcp: bool) {
     while let Ok(socket) = clients.next() {
         if is_tcp {
             // Without them it is slower, and notices later that a host is gone.

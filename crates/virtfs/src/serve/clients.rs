@@ -8,6 +8,7 @@ use rustix::io::Errno;
 use rustix::net::{SocketFlags, accept_with};
 use tracing::{error, warn};
 
+use super::peers::Peers;
 use crate::failure::reason;
 
 /// How long to wait before connections are looked at again when the host has no room for them.
@@ -23,6 +24,7 @@ pub(super) struct Clients<'s, S> {
     listener: &'s OwnedFd,
     /// Can be read when it is time to stop.
     stop: &'s S,
+    peers: &'s Peers,
     complaints: Complaints,
 }
 
@@ -37,11 +39,12 @@ pub(super) enum End {
 
 impl<'s, S: AsFd> Clients<'s, S> {
     /// Of a listening socket that does not block.
-    pub(super) fn of(name: &'s str, listener: &'s OwnedFd, stop: &'s S) -> Self {
+    pub(super) fn of(name: &'s str, listener: &'s OwnedFd, stop: &'s S, peers: &'s Peers) -> Self {
         Self {
             name,
             listener,
             stop,
+            peers,
             complaints: Complaints::default(),
         }
     }
@@ -51,7 +54,13 @@ impl<'s, S: AsFd> Clients<'s, S> {
         loop {
             self.wait_for_one()?;
             let errno = match accept_with(self.listener, SocketFlags::CLOEXEC) {
-                Ok(socket) => return Ok(socket),
+                Ok(socket) => match self.peers.refusal(&socket) {
+                    None => return Ok(socket),
+                    Some(why) => {
+                        self.complain(|| why);
+                        continue;
+                    }
+                },
                 Err(errno) => errno,
             };
             let why = || reason(&errno.into());

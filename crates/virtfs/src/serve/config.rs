@@ -4,11 +4,14 @@ use std::collections::HashSet;
 use std::path::PathBuf;
 
 use tracing::level_filters::LevelFilter;
+use virtfs_local::FileHandles;
 
 use super::ownership::Ownership;
+use super::peers::Peers;
 use super::tagged::TaggedShares;
+use super::users::Access;
 use super::vmm::DeviceConfig;
-use crate::cli::{Address, SandboxMode, ServeArgs};
+use crate::cli::{Address, InodeFileHandles, Model, SandboxMode, ServeArgs};
 use crate::failure::Failure;
 
 /// How to serve.
@@ -24,11 +27,16 @@ pub(super) struct Config {
     pub(super) once: bool,
     /// Who may connect to the Unix sockets beside this user.
     pub(super) socket_group: Option<String>,
+    /// Whose rights requests have.
+    pub(super) access: Access,
+    /// From whom connections are taken.
+    pub(super) peers: Peers,
     pub(super) msize: u32,
     pub(super) log_level: LevelFilter,
     pub(super) allow_foreign_tcp: bool,
     pub(super) sandbox: SandboxMode,
     pub(super) rlimit_nofile: Option<u64>,
+    pub(super) file_handles: FileHandles,
 }
 
 /// A directory to serve.
@@ -56,9 +64,11 @@ nowhere to listen: say where clients connect, for example
 
 impl Config {
     /// What the arguments mean, for root or for another user.
-    pub(super) fn new(args: ServeArgs, is_root: bool) -> Result<Self, Failure> {
-        let mut exports = Self::native_exports(&args, is_root)?;
+    pub(super) fn new(mut args: ServeArgs, is_root: bool) -> Result<Self, Failure> {
+        let access = Access::new(args.access.access, &mut args.ownership)?;
+        let mut exports = Self::native_exports(&args, &access, is_root)?;
         let tags = TaggedShares::add(&args, is_root, &mut exports)?;
+        access.suits(&exports)?;
         if exports.is_empty() {
             return Err(Failure::usage(NOTHING_TO_SERVE));
         }
@@ -90,8 +100,16 @@ impl Config {
                  --listen unix:PATH",
             ));
         }
+        let is_tcp = |address: &Address| matches!(address, Address::Tcp(..));
+        if !args.access.peer_uid.is_empty() && args.listen.iter().any(is_tcp) {
+            return Err(Failure::usage(
+                "--peer-uid is for Unix sockets: over TCP no client tells its user",
+            ));
+        }
         Ok(Self {
             exports,
+            peers: Peers::new(&args.access.peer_uid),
+            access,
             listen: args.listen,
             devices,
             once: args.once,
@@ -101,14 +119,27 @@ impl Config {
             allow_foreign_tcp: args.unauthenticated_tcp,
             sandbox: args.sandbox,
             rlimit_nofile: args.rlimit_nofile,
+            file_handles: match args.inode_file_handles {
+                InodeFileHandles::Never => FileHandles::Never,
+                InodeFileHandles::Prefer => FileHandles::Prefer,
+                InodeFileHandles::Mandatory => FileHandles::Mandatory,
+            },
         })
     }
 
-    fn native_exports(args: &ServeArgs, is_root: bool) -> Result<Vec<ExportConfig>, Failure> {
+    fn native_exports(
+        args: &ServeArgs,
+        access: &Access,
+        is_root: bool,
+    ) -> Result<Vec<ExportConfig>, Failure> {
         if args.shared_dir.is_none() && args.export.is_empty() {
             return Ok(Vec::new());
         }
-        let ownership = Ownership::new(args.ownership.clone(), is_root)?;
+        let mut ownership = args.ownership.clone();
+        if let Access::User(_) = access {
+            ownership.security_model.get_or_insert(Model::Passthrough);
+        }
+        let ownership = Ownership::new(ownership, is_root)?;
         let shared = args.shared_dir.iter().map(|dir| ExportConfig {
             name: None,
             dir: dir.clone(),
@@ -150,6 +181,22 @@ mod tests {
         assert_eq!(model(flags, false), SecurityModel::None);
         let chosen = format!("{flags} --security_model none");
         assert_eq!(model(&chosen, true), SecurityModel::None);
+    }
+
+    #[test]
+    fn users_with_rights_of_their_own_need_no_squashing_of_files() {
+        let flags = "--shared-dir /srv --listen stdio --access user";
+        for more in [
+            "",
+            " --squash all",
+            " --squash root --squash-to 1:1",
+            " --squash none",
+        ] {
+            let seen = config(&format!("{flags}{more}"), false).unwrap();
+            let ownership = &seen.exports[0].ownership;
+            assert_eq!(ownership.model, SecurityModel::Passthrough);
+            assert_eq!(ownership.options().squash, virtfs_local::Squash::None);
+        }
     }
 
     #[test]
@@ -202,6 +249,10 @@ mod tests {
             "--shared-dir /s --listen stdio --security-model none --fmode 600",
             "--shared-dir /s --listen stdio --security-model mapped --uid-map 0:1:2",
             "--shared-dir /s --listen stdio --squash-to 1:1",
+            "--shared-dir /s --listen stdio --squash root",
+            "--shared-dir /s --listen stdio --access user --security-model mapped",
+            "--fsdev local,id=a,path=/s,security_model=mapped --listen stdio --access user",
+            "--shared-dir /s --listen tcp:127.0.0.1:1 --peer-uid same",
         ] {
             assert!(config(flags, true).is_err(), "{flags}");
         }

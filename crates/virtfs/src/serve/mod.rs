@@ -16,11 +16,13 @@ mod interrupter;
 mod keeper;
 mod listen;
 mod ownership;
+mod peers;
 mod plan;
 mod sandbox;
 mod standing;
 mod tagged;
 mod unprivileged;
+mod users;
 mod vmm;
 
 use std::io::{self, Write};
@@ -39,6 +41,7 @@ use self::keeper::Keeper;
 use self::listen::{Kind, Source};
 use self::plan::Plan;
 use self::standing::Standing;
+use self::users::KnownUsers;
 use self::vmm::{Device, Devices, Watched};
 use crate::cli::{Address, ServeArgs};
 use crate::failure::{Doing, Failure};
@@ -65,13 +68,17 @@ pub(crate) fn run(args: ServeArgs) -> Result<(), Failure> {
     // Its drop, at the end of this function, removes the sockets.
     let _keeper = Keeper::start(bound.socket_files)?;
 
+    let users = KnownUsers::start(&config.access)?;
     // The sandbox hides what it looks at.
     let standing = Standing::look().doing(|| "the user's privileges cannot be seen")?;
-    let landlock = sandbox::enter(config.sandbox, &exports)?;
-    let plan = |exports| Plan::new(&config, Shares::of(limit, exports), landlock);
+    let landlock = sandbox::enter(&config, &exports)?;
+    let plan = |exports| Plan::new(&config, &users, Shares::of(limit, exports), landlock);
     let all = plan(exports.len());
     info!("{}", all.describe(&exports));
-    unprivileged::tell(&standing, exports.iter().map(|export| &export.ownership));
+    match config.access.describe() {
+        Some(text) => info!("{text}"),
+        None => unprivileged::tell(&standing, exports.iter().map(|export| &export.ownership)),
+    }
     let devices = Device::all(&config, &bound.devices, &exports, plan);
     let processes = Devices::start(&devices)?;
     let announcement = Announcement::new(&config, &bound.sources, &devices, &exports);
@@ -91,7 +98,7 @@ pub(crate) fn run(args: ServeArgs) -> Result<(), Failure> {
     announcement.tell();
     let acceptors = server
         .as_ref()
-        .map(|s| Acceptors::start(s, bound.sources, &last));
+        .map(|s| Acceptors::start(s, bound.sources, &config.peers, &last));
     let acceptors = acceptors
         .transpose()
         .doing(|| "threads cannot be started")?;
@@ -106,12 +113,27 @@ pub(crate) fn run(args: ServeArgs) -> Result<(), Failure> {
     if let Some(acceptors) = acceptors {
         acceptors.stop();
     }
-    match shut_down(server, devices, &signals)? {
+    let end = shut_down(server, devices, &signals)?;
+    if end.stuck {
+        return Err(Failure::stuck(STUCK));
+    }
+    match end.devices_are_well || told {
         true => Ok(()),
-        false if told => Ok(()),
         // The process of the device has told why.
         false => Err(Failure::told()),
     }
+}
+
+/// Told where the end of the process is not the end of its threads.
+const STUCK: &str = "\
+a thread does not return from a call of the host: all sessions are closed, but the kernel keeps the \
+process until that call ends (of a network or FUSE file system, perhaps: its mount may be forced off)";
+
+/// How the end went.
+struct End {
+    /// A request was left in a call of the host.
+    stuck: bool,
+    devices_are_well: bool,
 }
 
 /// What is told when the program is ready.
@@ -172,31 +194,33 @@ impl Announcement {
 }
 
 /// Answers what has arrived, and ends all sessions and processes. A signal ends everything at once.
-/// Whether all devices ended well.
 fn shut_down(
     server: Option<Server>,
     mut devices: Watched,
     signals: &Signals,
-) -> Result<bool, Failure> {
+) -> Result<End, Failure> {
     let over = Arc::new(Event::new().doing(|| "the end cannot be waited for")?);
     let told = over.clone();
     devices.stop();
     let drain = move || {
-        if server.is_some_and(|server| !server.shut_down(PATIENCE)) {
-            warn!("the host keeps some requests: they are left behind");
-        }
-        let well = devices.wait();
+        let stuck = server.is_some_and(|server| !server.shut_down(PATIENCE));
+        let devices_are_well = devices.wait();
         told.tell();
-        well
+        End {
+            stuck,
+            devices_are_well,
+        }
     };
     let drain = std::thread::Builder::new()
         .name("drain".into())
         .spawn(drain)
         .doing(|| "threads cannot be started")?;
     match signals.wait_for(&over) {
-        Ok(First::Signal(signal)) => std::process::exit(128 + signal),
+        // The caller's sockets are removed nevertheless.
+        Ok(First::Signal(signal)) => return Err(Failure::killed(signal)),
         Ok(First::Event) => debug!("all sessions have ended"),
         Err(error) => return Err(error).doing(|| "signals cannot be waited for"),
     }
-    Ok(drain.join().unwrap_or(false))
+    let panicked = |_| Failure::new("a thread panicked while sessions were ended");
+    drain.join().map_err(panicked)
 }

@@ -30,7 +30,8 @@ impl Ownership {
             (Some(Model::MappedXattr), _) => SecurityModel::MappedXattr,
             (Some(Model::MappedFile), _) => SecurityModel::MappedFile,
         };
-        let squashes = args.squash != SquashWho::None;
+        let who = args.squash.unwrap_or(SquashWho::None);
+        let squashes = who != SquashWho::None;
         let flags = [
             ("--fmode", args.fmode.is_some(), true),
             ("--dmode", args.dmode.is_some(), true),
@@ -59,7 +60,12 @@ impl Ownership {
                 "--squash-to needs to know whose files: --squash root or --squash all",
             ));
         }
-        let squash = match (args.squash, args.squash_to) {
+        if squashes && args.squash_to.is_none() {
+            return Err(Failure::usage(
+                "--squash needs to know whose the files become: --squash-to UID:GID",
+            ));
+        }
+        let squash = match (who, args.squash_to) {
             (SquashWho::Root, Some(owner)) => Squash::Root(owner),
             (SquashWho::All, Some(owner)) => Squash::All(owner),
             _ => Squash::None,
@@ -129,7 +135,7 @@ impl Default for Ownership {
 }
 
 /// One map of all that was typed.
-fn id_map(flag: &str, typed: &[String]) -> Result<IdMap, Failure> {
+pub(super) fn id_map(flag: &str, typed: &[String]) -> Result<IdMap, Failure> {
     if typed.is_empty() {
         return Ok(IdMap::default());
     }

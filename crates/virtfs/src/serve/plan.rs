@@ -1,15 +1,18 @@
 //! How servers are built: in the first process for byte streams, and in the process of each VMM.
 
 use std::collections::HashSet;
+use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 
-use virtfs_local::{Containment, LocalFs, Options};
+use virtfs_local::{Containment, FileHandles, LocalFs, Options};
 use virtfs_server::{Export, Limits, Server};
 
 use super::config::Config;
 use super::descriptors::Shares;
 use super::export::OpenExport;
 use super::interrupter::SignalInterrupter;
+use super::peers::Peers;
+use super::users::KnownUsers;
 use crate::failure::{Doing, Failure};
 
 /// What all servers of the program have in common.
@@ -18,21 +21,42 @@ pub(super) struct Plan {
     msize: u32,
     shares: Shares,
     landlock: bool,
+    file_handles: FileHandles,
+    users: Option<KnownUsers>,
+    peers: Peers,
 }
 
 impl Plan {
     /// For a process that shares its descriptors like this, and is shut in by Landlock or not.
-    pub(super) fn new(config: &Config, shares: Shares, landlock: bool) -> Self {
+    pub(super) fn new(
+        config: &Config,
+        users: &Option<KnownUsers>,
+        shares: Shares,
+        landlock: bool,
+    ) -> Self {
         Self {
+            users: users.clone(),
+            peers: config.peers.clone(),
             msize: config.msize,
             shares,
             landlock,
+            file_handles: config.file_handles,
         }
     }
 
     /// Whether processes are shut in by Landlock.
     pub(super) fn landlock(&self) -> bool {
         self.landlock
+    }
+
+    /// From whom connections are taken.
+    pub(super) fn peers(&self) -> &Peers {
+        &self.peers
+    }
+
+    /// What a process must keep to serve by it, beside the exports.
+    pub(super) fn descriptors(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        self.users.iter().map(KnownUsers::socket)
     }
 
     /// What users should know of a server of these exports.
@@ -66,13 +90,27 @@ impl Plan {
                     true => Containment::Landlock,
                     false => Containment::Verify,
                 },
+                landlock_in_force: self.landlock,
+                file_handles: self.file_handles,
                 max_nodes_open: self.shares.nodes,
                 max_files_open: self.shares.files,
                 ..export.ownership.options()
             };
             let name = String::from_utf8_lossy(&export.name).into_owned();
-            let fs = LocalFs::new(export.dir, options).doing(|| format!("cannot serve {name}"))?;
-            let export = Export::new(export.name, Arc::new(fs)).readonly(export.readonly);
+            let fs = LocalFs::new(export.dir, options).doing(|| {
+                let needs = match self.file_handles {
+                    FileHandles::Mandatory => {
+                        " (--inode-file-handles mandatory takes root's CAP_DAC_READ_SEARCH, and a \
+                         file system that has handles)"
+                    }
+                    FileHandles::Never | FileHandles::Prefer => "",
+                };
+                format!("cannot serve {name}{needs}")
+            })?;
+            let mut export = Export::new(export.name, Arc::new(fs)).readonly(export.readonly);
+            if let Some(users) = &self.users {
+                export = export.users(users.shared());
+            }
             builder = builder.export(export);
         }
         builder.build().doing(|| "threads cannot be started")

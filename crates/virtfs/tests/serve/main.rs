@@ -3,11 +3,14 @@
 mod addresses;
 mod devices;
 mod ending;
+mod hanging;
 mod hints;
+mod hung_host;
 mod ids;
 mod inherited;
 mod limits;
 mod ordinary;
+mod pressure;
 mod processes;
 mod qemu_spelling;
 mod refusals;

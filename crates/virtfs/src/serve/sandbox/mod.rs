@@ -10,14 +10,17 @@ use ::landlock::{AccessFs, BitFlags};
 use rustix::thread::CapabilitySet;
 use tracing::{info, warn};
 
+use super::config::Config;
 use super::export::OpenExport;
 use crate::cli::SandboxMode;
 use crate::failure::{Doing, Failure};
 
 /// Drops what the models do not need, and restricts the process to the exports. Whether
 /// Landlock is in force.
-pub(super) fn enter(mode: SandboxMode, exports: &[OpenExport]) -> Result<bool, Failure> {
-    let each = exports.iter().map(|e| privileges::needed(&e.ownership));
+pub(super) fn enter(config: &Config, exports: &[OpenExport]) -> Result<bool, Failure> {
+    let mode = config.sandbox;
+    let needed = |export: &OpenExport| privileges::needed(&export.ownership, &config.access);
+    let each = exports.iter().map(needed);
     let needed = each.fold(CapabilitySet::empty(), CapabilitySet::union);
     privileges::drop_all_but(needed).doing(|| "privileges cannot be dropped")?;
     if mode == SandboxMode::None {
@@ -54,6 +57,12 @@ fn rules(exports: &[OpenExport]) -> impl Iterator<Item = (BorrowedFd<'_>, BitFla
         };
         (export.dir.as_fd(), rights)
     })
+}
+
+/// Leaves the process no capability.
+pub(super) fn drop_all() {
+    // It asks for nothing that takes one: what cannot be dropped does little harm.
+    let _ = privileges::drop_all_but(CapabilitySet::empty());
 }
 
 /// Leaves the process nothing but the right to remove files in these directories.

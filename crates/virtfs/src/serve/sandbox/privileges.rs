@@ -9,11 +9,20 @@ use rustix::thread::{
 use virtfs_local::Xattrs;
 
 use crate::serve::ownership::Ownership;
+use crate::serve::users::Access;
 
 /// What a server needs to act on its users' files.
-pub(super) fn needed(ownership: &Ownership) -> CapabilitySet {
-    let reach =
+pub(super) fn needed(ownership: &Ownership, access: &Access) -> CapabilitySet {
+    let mut reach =
         CapabilitySet::DAC_OVERRIDE | CapabilitySet::DAC_READ_SEARCH | CapabilitySet::FOWNER;
+    if let Access::User(policy) = access {
+        reach |= CapabilitySet::SETUID | CapabilitySet::SETGID;
+        // Without root among them, users have no capability, and the server's own are only to find
+        // again what they have reached.
+        if !policy.has_root() {
+            return reach;
+        }
+    }
     if ownership.model.is_mapped() {
         // All that these make is the server's own; what the host made may be anybody's.
         return reach;

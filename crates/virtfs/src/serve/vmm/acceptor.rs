@@ -28,7 +28,12 @@ pub(super) const LONGEST_END: Duration = Duration::from_secs(12);
 
 /// Serves VMMs until `stop` can be read, or the first has gone if it is to be the only one.
 pub(super) fn run(device: &Device<'_>, stop: &OwnedFd) -> u8 {
-    let mut clients = Clients::of("vhost-user socket", &device.socket.socket, stop);
+    let mut clients = Clients::of(
+        "vhost-user socket",
+        &device.socket.socket,
+        stop,
+        device.plan.peers(),
+    );
     let mut leftovers = Leftovers::default();
     let mut pace = Pace::default();
     loop {
@@ -48,7 +53,7 @@ pub(super) fn run(device: &Device<'_>, stop: &OwnedFd) -> u8 {
         if happens(stop, pace.take(Instant::now())) {
             return 0;
         }
-        let mut keep: Vec<_> = device.directories().collect();
+        let mut keep: Vec<_> = device.descriptors().collect();
         keep.push(vmm.as_fd());
         let started = Process::start(&device.config.label, &keep, || {
             connection::run(device, &vmm)

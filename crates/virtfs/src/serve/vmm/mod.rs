@@ -91,9 +91,10 @@ impl<'s> Device<'s> {
         format!("device {tag} listens for VMMs at {}", self.config.at)
     }
 
-    /// The descriptors of what it serves.
-    fn directories(&self) -> impl Iterator<Item = BorrowedFd<'s>> {
-        self.exports.iter().map(|export| export.dir.as_fd())
+    /// The descriptors that it takes to serve.
+    fn descriptors(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        let directories = self.exports.iter().map(|export| export.dir.as_fd());
+        directories.chain(self.plan.descriptors())
     }
 }
 
@@ -182,7 +183,7 @@ impl Watched {
 
 fn start(device: &Device<'_>) -> io::Result<(Process, OwnedFd)> {
     let (stop, alive) = pipe_with(PipeFlags::CLOEXEC)?;
-    let mut keep: Vec<_> = device.directories().collect();
+    let mut keep: Vec<_> = device.descriptors().collect();
     keep.extend([device.socket.socket.as_fd(), stop.as_fd()]);
     let process = Process::start(&device.config.label, &keep, || acceptor::run(device, &stop))?;
     Ok((process, alive))

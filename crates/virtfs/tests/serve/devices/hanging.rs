@@ -12,8 +12,8 @@ use virtfs_proto::Tread;
 use virtfs_tests::Raw;
 
 use super::guest::guest;
-use super::hung_host::HungHost;
 use super::{device, start};
+use crate::hung_host::HungHost;
 
 /// Has a guest ask for what never comes.
 fn hang(host: &HungHost, client: &mut Raw) {

@@ -4,7 +4,6 @@ mod ending;
 mod guest;
 mod hanging;
 mod harm;
-mod hung_host;
 mod isolation;
 mod lines;
 mod refusals;

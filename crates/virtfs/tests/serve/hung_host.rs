@@ -1,5 +1,6 @@
-//! A FUSE mount whose server never answers some requests, and is deaf to interruption.
+//! A FUSE mount whose server does not answer some requests before it is told to.
 
+use std::collections::HashSet;
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::AsRawFd;
@@ -8,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
 use tempfile::TempDir;
 use virtfs_tests::PATIENCE;
@@ -28,18 +30,38 @@ const ROOT: u64 = 1;
 const FILE: u64 = 2;
 const FOPEN_DIRECT_IO: u32 = 1;
 const ENOENT: i32 = 2;
+const EINTR: i32 = 4;
 const ENOSYS: i32 = 38;
+
+/// What becomes of reads.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Reads {
+    /// They hang, whatever signals come.
+    Hang,
+    /// They hang until they are interrupted.
+    HangUntilInterrupted,
+    /// They are answered with [`TEXT`], some at once and some a little later; till then they may be
+    /// interrupted.
+    Race,
+}
+
+/// What is read where reads are answered.
+pub(crate) const TEXT: &[u8] = b"answered";
 
 /// A directory with a file `gate`, whose reads hang, and whose attributes do when told so. What
 /// hangs ends when it is dropped.
-pub(super) struct HungHost {
+pub(crate) struct HungHost {
     dir: TempDir,
     attributes_hang: Arc<AtomicBool>,
     hung: Receiver<()>,
 }
 
 impl HungHost {
-    pub(super) fn mount() -> Self {
+    pub(crate) fn mount() -> Self {
+        Self::with(Reads::Hang)
+    }
+
+    pub(crate) fn with(reads: Reads) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let fuse = File::options().read(true).write(true).open("/dev/fuse");
         let fuse = fuse.expect("/dev/fuse");
@@ -52,8 +74,11 @@ impl HungHost {
         let attributes_hang = Arc::new(AtomicBool::new(false));
         let server = Server {
             fuse,
+            reads,
             attributes_hang: attributes_hang.clone(),
             tell,
+            hanging: HashSet::new(),
+            turn: 0,
         };
         std::thread::spawn(move || server.run());
         Self {
@@ -63,15 +88,15 @@ impl HungHost {
         }
     }
 
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.dir.path()
     }
 
-    pub(super) fn let_attributes_hang(&self) {
+    pub(crate) fn let_attributes_hang(&self) {
         self.attributes_hang.store(true, Ordering::Relaxed);
     }
 
-    pub(super) fn wait_until_one_hangs(&self) {
+    pub(crate) fn wait_until_one_hangs(&self) {
         self.hung.recv_timeout(PATIENCE).expect("a call hangs");
     }
 }
@@ -86,33 +111,85 @@ impl Drop for HungHost {
 
 struct Server {
     fuse: File,
+    reads: Reads,
     attributes_hang: Arc<AtomicBool>,
     tell: Sender<()>,
+    /// By their `unique`.
+    hanging: HashSet<u64>,
+    turn: u64,
 }
 
 impl Server {
     /// Ends with the mount.
     fn run(mut self) {
         let mut request = vec![0; 1 << 17];
-        while let Ok(length) = self.fuse.read(&mut request) {
-            let request = &request[..length];
-            let opcode = u32::from_le_bytes(request[4..8].try_into().unwrap());
-            let unique = &request[8..16];
-            let node = u64::from_le_bytes(request[16..24].try_into().unwrap());
-            let (error, body) = match self.answer(opcode, node, &request[40..]) {
-                None => continue,
-                Some(Ok(body)) => (0, body),
-                Some(Err(errno)) => (-errno, Vec::new()),
+        loop {
+            if self.reads == Reads::Race && !self.hanging.is_empty() {
+                self.answer_late();
+            }
+            let Ok(length) = self.fuse.read(&mut request) else {
+                return;
             };
-            let size = u32::try_from(16 + body.len()).unwrap();
-            let reply = [&size.to_le_bytes(), &error.to_le_bytes(), unique, &body].concat();
-            // It fails if the call was interrupted before it began.
-            let _ = self.fuse.write(&reply);
+            let request = &request[..length];
+            let number = |at: usize| u64::from_le_bytes(request[at..at + 8].try_into().unwrap());
+            let opcode = u32::from_le_bytes(request[4..8].try_into().unwrap());
+            let (unique, node, body) = (number(8), number(16), &request[40..]);
+            match opcode {
+                INTERRUPT if self.reads != Reads::Hang => self.interrupt(number(40)),
+                FORGET | BATCH_FORGET | INTERRUPT => {}
+                _ => match self.answer(opcode, node, body) {
+                    Some(answer) => self.reply(unique, answer),
+                    None => {
+                        self.hanging.insert(unique);
+                        // The test may have seen enough.
+                        let _ = self.tell.send(());
+                    }
+                },
+            }
         }
     }
 
-    fn answer(&self, opcode: u32, node: u64, body: &[u8]) -> Option<Result<Vec<u8>, i32>> {
+    fn reply(&mut self, unique: u64, answer: Result<Vec<u8>, i32>) {
+        let (error, body) = match answer {
+            Ok(body) => (0, body),
+            Err(errno) => (-errno, Vec::new()),
+        };
+        let size = u32::try_from(16 + body.len()).unwrap();
+        let head = [size.to_le_bytes(), error.to_le_bytes()].concat();
+        // It fails if the call was interrupted before it began.
+        let _ = self
+            .fuse
+            .write(&[&head[..], &unique.to_le_bytes(), &body].concat());
+    }
+
+    fn interrupt(&mut self, unique: u64) {
+        if self.hanging.remove(&unique) {
+            self.reply(unique, Err(EINTR));
+        }
+    }
+
+    /// Some of what hangs; all of it if nothing else comes.
+    fn answer_late(&mut self) {
+        let moment = Timespec {
+            tv_sec: 0,
+            tv_nsec: 200_000,
+        };
+        let mut fds = [PollFd::new(&self.fuse, PollFlags::IN)];
+        let more = matches!(poll(&mut fds, Some(&moment)), Ok(1..));
+        self.turn += 1;
+        let turn = self.turn;
+        let due = |unique: &&u64| !more || (**unique / 2 + turn).is_multiple_of(3);
+        let due: Vec<_> = self.hanging.iter().filter(due).copied().collect();
+        for unique in due {
+            self.hanging.remove(&unique);
+            self.reply(unique, Ok(TEXT.to_vec()));
+        }
+    }
+
+    /// `None` if it hangs.
+    fn answer(&mut self, opcode: u32, node: u64, body: &[u8]) -> Option<Result<Vec<u8>, i32>> {
         let hangs = self.attributes_hang.load(Ordering::Relaxed);
+        self.turn += 1;
         match opcode {
             INIT => Some(Ok(words(&[7, 31, 1 << 16, 0, 0, 1 << 16, 1, 0], 64))),
             // The node and times of 0, for which it is known; then its attributes.
@@ -121,20 +198,16 @@ impl Server {
                 Some(Ok([head, attributes(FILE)].concat()))
             }
             LOOKUP => Some(Err(ENOENT)),
-            GETATTR if node == FILE && hangs => self.hang(),
+            GETATTR if node == FILE && hangs => None,
             GETATTR => Some(Ok([vec![0; 16], attributes(node)].concat())),
             OPEN | OPENDIR => Some(Ok(words(&[0, 0, FOPEN_DIRECT_IO], 16))),
-            READ => self.hang(),
+            READ if self.reads == Reads::Race && self.turn.is_multiple_of(4) => {
+                Some(Ok(TEXT.to_vec()))
+            }
+            READ => None,
             RELEASE | RELEASEDIR => Some(Ok(Vec::new())),
-            FORGET | BATCH_FORGET | INTERRUPT => None,
             _ => Some(Err(ENOSYS)),
         }
-    }
-
-    fn hang(&self) -> Option<Result<Vec<u8>, i32>> {
-        // The test may have seen enough.
-        let _ = self.tell.send(());
-        None
     }
 }
 

@@ -9,7 +9,8 @@ use rustix::thread::{CapabilitySet, capabilities, set_capabilities};
 use virtfs_local::{Containment, Options};
 use virtfs_tests::Rng;
 
-use crate::deeds::{DEEDS, Deed, GIDS, Try, UIDS};
+use crate::deed::{Deed, Try};
+use crate::deeds::{DEEDS, GIDS, UIDS};
 use crate::people::{ANN, BOB, BOSS, CID, NOBODY, OTHERS, TEAM, as_user, attach, open_dir, serve};
 
 /// Owner, group and mode.

@@ -4,6 +4,7 @@
 
 mod choice;
 mod compared;
+mod deed;
 mod deeds;
 mod demoted;
 mod locks;

@@ -7,6 +7,7 @@ mod compared;
 mod deed;
 mod deeds;
 mod demoted;
+mod elsewhere;
 mod locks;
 mod parallel;
 mod people;

@@ -7,10 +7,11 @@ use std::path::Path;
 use rustix::fs::{XattrFlags, getxattr, setxattr};
 use rustix::thread::{CapabilitySet, capabilities, set_capabilities};
 use virtfs_local::{Containment, Options};
-use virtfs_tests::Rng;
+use virtfs_tests::{Raw, Rng, Served};
 
-use crate::deeds::{DEEDS, Deed, GIDS, Try, UIDS};
-use crate::people::{ANN, BOB, BOSS, CID, NOBODY, OTHERS, TEAM, as_user, attach, open_dir, serve};
+use crate::deed::{Deed, Try};
+use crate::deeds::{DEEDS, GIDS, UIDS};
+use crate::people::{ANN, BOB, BOSS, CID, NOBODY, OTHERS, TEAM, as_user, attach, open_dir, served};
 
 /// Owner, group and mode.
 #[derive(Clone, Copy, Debug)]
@@ -107,7 +108,12 @@ fn note(base: &Path, path: &Path, lines: &mut Vec<String>) {
 
 /// Compares so many random tries; another seed by `VIRTFS_ACCESS_SEED`, more by
 /// `VIRTFS_ACCESS_TRIES`.
-fn compare(containment: Containment, tries: u64, people: &[(u32, u32)]) {
+pub(crate) fn compare(
+    start: impl Fn(&Path, Options) -> (Served, Raw),
+    containment: Containment,
+    tries: u64,
+    people: &[(u32, u32)],
+) {
     let number = |name: &str| std::env::var(name).ok()?.parse().ok();
     let tries = number("VIRTFS_ACCESS_TRIES").unwrap_or(tries);
     let seed = number("VIRTFS_ACCESS_SEED").unwrap_or(6);
@@ -122,8 +128,7 @@ fn compare(containment: Containment, tries: u64, people: &[(u32, u32)]) {
         containment,
         ..Options::default()
     };
-    let server = serve(&served, options);
-    let mut client = server.connect();
+    let (_server, mut client) = start(&served, options);
     client.start();
     for (root, (claim, _)) in people.iter().enumerate() {
         attach(&mut client, root as u32, Some(*claim)).unwrap();
@@ -172,7 +177,8 @@ fn compare(containment: Containment, tries: u64, people: &[(u32, u32)]) {
     );
 }
 
-const PEOPLE: [(u32, u32); 5] = [
+/// Who they say that they are, and who they are.
+pub(crate) const PEOPLE: [(u32, u32); 5] = [
     (ANN, ANN),
     (BOB, BOB),
     (CID, CID),
@@ -183,18 +189,19 @@ const PEOPLE: [(u32, u32); 5] = [
 
 #[test]
 fn every_answer_is_what_the_user_gets_on_the_host() {
-    compare(Containment::Verify, 1500, &PEOPLE);
+    compare(served, Containment::Verify, 1500, &PEOPLE);
 }
 
 #[test]
 fn under_landlock_too_every_answer_is_what_the_user_gets_on_the_host() {
     // What it says of the process is a lie that only saves the checks of the way up.
-    compare(Containment::Landlock, 700, &PEOPLE);
+    compare(served, Containment::Landlock, 700, &PEOPLE);
 }
 
 #[test]
 fn root_that_is_not_squashed_gets_what_root_gets_on_the_host() {
     compare(
+        served,
         Containment::Verify,
         700,
         &[(BOSS, 0), (ANN, ANN), (BOSS, 0)],

@@ -1,6 +1,6 @@
-//! What a user may try, each twice: by a system call on the host, and by requests.
+//! All that users try.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use rustix::fs::{
     AtFlags, CWD, FileType, Gid, Mode, OFlags, Timespec as HostTime, Timestamps, UTIME_NOW, Uid,
@@ -8,121 +8,14 @@ use rustix::fs::{
     open, readlink, removexattr, rename, rmdir, setxattr, statat, symlink, unlink, utimensat,
 };
 use virtfs_proto::{SetattrMask, Timespec};
-use virtfs_tests::{Raw, SetAttr};
+use virtfs_tests::SetAttr;
 
-use crate::people::{BOB, CLUB, OTHERS, TEAM};
+use crate::deed::{Asker, Deed, Said};
+use crate::people::{ANN, BOB, CLUB, OTHERS, TEAM};
 
 const REMOVEDIR: u32 = 0x200;
 const S_IFIFO: u32 = 0o010_000;
 const S_IFCHR: u32 = 0o020_000;
-
-/// What came of it: something to compare, or an errno.
-pub(crate) type Said = Result<String, u32>;
-
-/// What is tried, and with which parameters.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Deed {
-    pub(crate) name: &'static str,
-    direct: fn(&Try) -> Result<String, rustix::io::Errno>,
-    served: fn(&mut Asker<'_>, &Try) -> Said,
-}
-
-/// Parameters.
-#[derive(Clone, Debug)]
-pub(crate) struct Try {
-    /// The directory on the host that has `d` and `e`.
-    pub(crate) base: PathBuf,
-    pub(crate) mode: u32,
-    /// Whom to give a file to.
-    pub(crate) uid: u32,
-    pub(crate) gid: u32,
-}
-
-impl Try {
-    fn path(&self, path: &str) -> PathBuf {
-        self.base.join(path)
-    }
-
-    fn mode(&self) -> Mode {
-        Mode::from_raw_mode(self.mode)
-    }
-}
-
-impl Deed {
-    /// Whether it changes what is in a file.
-    pub(crate) fn changes_content(&self) -> bool {
-        matches!(self.name, "write" | "open and cut" | "truncate")
-    }
-
-    /// Does it by system calls.
-    pub(crate) fn direct(&self, what: &Try) -> Said {
-        (self.direct)(what).map_err(|errno| errno.raw_os_error() as u32)
-    }
-
-    /// Does it by requests.
-    pub(crate) fn served(&self, client: &mut Raw, root: u32, below: &str, what: &Try) -> Said {
-        let mut asker = Asker {
-            client,
-            root,
-            below,
-            next: 1000,
-        };
-        let said = (self.served)(&mut asker, what);
-        asker.clunk_all();
-        said
-    }
-}
-
-/// Asks as the user of one root.
-pub(crate) struct Asker<'c> {
-    client: &'c mut Raw,
-    root: u32,
-    below: &'c str,
-    next: u32,
-}
-
-impl Asker<'_> {
-    /// A fid of a path, reached one name at a time.
-    fn reach(&mut self, path: &str) -> Result<u32, u32> {
-        let fid = self.next;
-        self.next += 1;
-        self.client.walk(self.root, fid, &[self.below])?;
-        for name in path.split('/') {
-            self.client.walk(fid, fid, &[name])?;
-        }
-        Ok(fid)
-    }
-
-    fn opened(&mut self, path: &str, flags: u32) -> Result<u32, u32> {
-        let fid = self.reach(path)?;
-        self.client.lopen(fid, flags)?;
-        Ok(fid)
-    }
-
-    fn set(&mut self, path: &str, changes: SetAttr) -> Said {
-        let fid = self.reach(path)?;
-        self.client.setattr(fid, changes)?;
-        Ok(String::new())
-    }
-
-    fn put_xattr(&mut self, path: &str, name: &str, value: &[u8], flags: u32) -> Said {
-        let fid = self.reach(path)?;
-        self.client
-            .xattrcreate(fid, name, value.len() as u64, flags)?;
-        if !value.is_empty() {
-            self.client.write(fid, 0, value)?;
-        }
-        self.client.clunk(fid)?;
-        Ok(String::new())
-    }
-
-    fn clunk_all(&mut self) {
-        for fid in 1000..self.next {
-            // Some were clunked, or never made.
-            let _ = self.client.clunk(fid);
-        }
-    }
-}
 
 fn done<T>(_: T) -> String {
     String::new()
@@ -171,6 +64,25 @@ fn valid(valid: SetattrMask) -> SetAttr {
         valid,
         ..SetAttr::default()
     }
+}
+
+/// An ACL that lets Bob write.
+fn acl() -> Vec<u8> {
+    const NONE: u32 = u32::MAX;
+    let entries = [
+        (0x01, 6, NONE),
+        (0x02, 6, BOB),
+        (0x04, 4, NONE),
+        (0x10, 6, NONE),
+        (0x20, 0, NONE),
+    ];
+    let mut bytes = 2u32.to_le_bytes().to_vec();
+    for (tag, rights, id) in entries {
+        bytes.extend(u16::to_le_bytes(tag));
+        bytes.extend(u16::to_le_bytes(rights));
+        bytes.extend(u32::to_le_bytes(id));
+    }
+    bytes
 }
 
 macro_rules! deed {
@@ -522,9 +434,17 @@ pub(crate) const DEEDS: &[Deed] = &[
             Ok(format!("{:?}", &a.client.readlink(fid)?[..]))
         }
     ),
+    deed!(
+        "set an ACL",
+        |t| {
+            let name = "system.posix_acl_access";
+            setxattr(t.path("d/f"), name, &acl(), XattrFlags::empty()).map(done)
+        },
+        |a, _t| a.put_xattr("d/f", "system.posix_acl_access", &acl(), 0)
+    ),
 ];
 
 /// To whom files may be given.
-pub(crate) const UIDS: [u32; 3] = [0, BOB, crate::people::ANN];
+pub(crate) const UIDS: [u32; 3] = [0, BOB, ANN];
 /// And to which groups.
-pub(crate) const GIDS: [u32; 5] = [0, TEAM, CLUB, OTHERS, crate::people::ANN];
+pub(crate) const GIDS: [u32; 5] = [0, TEAM, CLUB, OTHERS, ANN];

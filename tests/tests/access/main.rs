@@ -4,8 +4,10 @@
 
 mod choice;
 mod compared;
+mod deed;
 mod deeds;
 mod demoted;
+mod elsewhere;
 mod locks;
 mod parallel;
 mod people;

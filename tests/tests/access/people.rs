@@ -64,13 +64,18 @@ impl Users for Known {
     }
 }
 
-/// A directory that everybody may enter, and a umask that takes nothing from anybody.
-pub(crate) fn open_dir() -> TempDir {
-    static ONCE: Once = Once::new();
+/// Ends the test, loudly, where it could only pass by not testing.
+pub(crate) fn need_root() {
     assert!(
         rustix::process::geteuid().is_root(),
         "this test needs root: without it nothing would be tested"
     );
+}
+
+/// A directory that everybody may enter, and a umask that takes nothing from anybody.
+pub(crate) fn open_dir() -> TempDir {
+    static ONCE: Once = Once::new();
+    need_root();
     ONCE.call_once(|| {
         rustix::process::umask(Mode::empty());
     });
@@ -86,6 +91,13 @@ pub(crate) fn serve(dir: &Path, options: Options) -> Served {
     Served::exports(vec![
         Export::new("root", Arc::new(fs)).users(Arc::new(Known)),
     ])
+}
+
+/// The same, and a client of it.
+pub(crate) fn served(dir: &Path, options: Options) -> (Served, Raw) {
+    let server = serve(dir, options);
+    let client = server.connect();
+    (server, client)
 }
 
 /// Attaches a fid as a user; without a number, as nobody.

@@ -89,6 +89,9 @@ fn opened(cx: &Cx<'_>, node: Arc<LocalNode>, fd: OwnedFd, how: OFlags) -> Result
     })
 }
 
+/// rustix's own flag of this name is `O_SYNC` on Linux.
+const DSYNC: OFlags = OFlags::from_bits_retain(libc::O_DSYNC as u32);
+
 /// The flags for the kernel, without what only a create has.
 pub(crate) fn host_flags(flags: OpenFlags) -> OFlags {
     let access = match (
@@ -104,7 +107,7 @@ pub(crate) fn host_flags(flags: OpenFlags) -> OFlags {
         (OpenFlags::TRUNCATE, OFlags::TRUNC),
         (OpenFlags::NOATIME, OFlags::NOATIME),
         (OpenFlags::SYNC, OFlags::SYNC),
-        (OpenFlags::DSYNC, OFlags::DSYNC),
+        (OpenFlags::DSYNC, DSYNC),
     ];
     pairs
         .iter()

@@ -13,8 +13,8 @@ pub(crate) struct AccessArgs {
     /// user is for several users of one mount, and for clients whose kernel is not to decide what
     /// they may do. Each attach acts as the host's user of the same number, with that user's groups
     /// (--uid-map goes first); whom the host does not know is refused. Root acts as --squash-to
-    /// unless --squash none is given, and so does the attach without a user that every mount of
-    /// Linux begins with. It takes CAP_SETUID and CAP_SETGID, and a security model that is not
+    /// unless --squash none is given; the attach without a user, by which every mount of Linux
+    /// begins, always does. It takes CAP_SETUID and CAP_SETGID, and a security model that is not
     /// mapped.
     ///
     /// Linux clients up to about 6.3 write as root what they have cached: with cache=loose or

@@ -16,6 +16,7 @@ fn every_shell_script_parses() {
         "scripts/busybox",
         "scripts/device",
         "scripts/exchange",
+        "scripts/locks",
         "scripts/peer",
         "scripts/posix",
         "scripts/root",

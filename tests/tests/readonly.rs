@@ -66,7 +66,7 @@ fn allow_reading(client: &mut Raw) {
         start: 0,
         length: 0,
         proc_id: 1,
-        client_id: "c",
+        client_id: "c:posix",
     };
     assert_eq!(client.lock(1, lock), Ok(LockStatus::SUCCESS));
     lock.kind = LockType::WRLCK;

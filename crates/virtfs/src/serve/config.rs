@@ -170,7 +170,7 @@ mod tests {
         let Command::Serve(args) = Cli::try_parse_from(typed).unwrap().command else {
             panic!("it is another command");
         };
-        Config::new(args, is_root)
+        Config::new(*args, is_root)
     }
 
     #[test]

@@ -213,7 +213,7 @@ mod tests {
         let Command::Serve(args) = Cli::try_parse_from(typed).unwrap().command else {
             panic!("it is another command");
         };
-        Config::new(args, true)
+        Config::new(*args, true)
     }
 
     const X: &str = "--fsdev local,id=x,path=/x,security_model=mapped,readonly";

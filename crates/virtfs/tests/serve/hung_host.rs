@@ -178,7 +178,7 @@ impl Server {
         let more = matches!(poll(&mut fds, Some(&moment)), Ok(1..));
         self.turn += 1;
         let turn = self.turn;
-        let due = |unique: &&u64| !more || (**unique / 2 + turn) % 3 == 0;
+        let due = |unique: &&u64| !more || (**unique / 2 + turn).is_multiple_of(3);
         let due: Vec<_> = self.hanging.iter().filter(due).copied().collect();
         for unique in due {
             self.hanging.remove(&unique);

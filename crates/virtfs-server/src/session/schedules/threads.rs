@@ -73,9 +73,11 @@ impl World {
     pub(super) fn new(seed: u64) -> Self {
         let mut rng = Rng::new(seed);
         let wire = Wire::default();
-        let mut limits = Limits::default();
-        // Often so few that requests are held back.
-        limits.requests = 2 + rng.below(12);
+        let limits = Limits {
+            // Often so few that requests are held back.
+            requests: 2 + rng.below(12),
+            ..Limits::default()
+        };
         let locks = Arc::new(LockTable::new(limits.lock_records));
         let mut core = Core::new(Ear(wire.clone()), limits, locks);
         core.threads = 1;

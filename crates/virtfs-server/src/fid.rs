@@ -20,16 +20,17 @@ pub(crate) struct Fid {
     pub(crate) kind: FidKind,
 }
 
-/// What can be done with a fid; confusion of kinds cannot be expressed.
+/// What can be done with a fid; confusion of kinds cannot be expressed. Nearly all fids are only
+/// walked to, and there may be a million: what the others have more is kept apart.
 pub(crate) enum FidKind {
     /// Attached or walked to, not open. `root`: where the client attached, reached by no name.
     Walked { node: Node, root: bool },
     /// An open regular file or directory.
-    Open(OpenFid),
+    Open(Box<OpenFid>),
     /// The value, or the names, of extended attributes, as they were at `Txattrwalk`.
-    XattrRead { value: Vec<u8>, _permit: Permit },
+    XattrRead(Box<XattrRead>),
     /// An extended attribute that `Tclunk` will set.
-    XattrWrite(XattrWrite),
+    XattrWrite(Box<XattrWrite>),
 }
 
 pub(crate) struct OpenFid {
@@ -70,6 +71,11 @@ impl Drop for OpenFid {
     }
 }
 
+pub(crate) struct XattrRead {
+    pub(crate) value: Vec<u8>,
+    pub(crate) _permit: Permit,
+}
+
 pub(crate) struct XattrWrite {
     pub(crate) node: Node,
     pub(crate) name: Box<[u8]>,
@@ -94,8 +100,9 @@ impl Fid {
     /// The node of a fid that was walked to or opened; `EBADF` for extended attributes.
     pub(crate) fn node(&self) -> Result<&Node, Errno> {
         match &self.kind {
-            FidKind::Walked { node, .. } | FidKind::Open(OpenFid { node, .. }) => Ok(node),
-            FidKind::XattrRead { .. } | FidKind::XattrWrite(_) => Err(Errno::EBADF),
+            FidKind::Walked { node, .. } => Ok(node),
+            FidKind::Open(open) => Ok(&open.node),
+            FidKind::XattrRead(_) | FidKind::XattrWrite(_) => Err(Errno::EBADF),
         }
     }
 

@@ -80,7 +80,7 @@ impl Request<'_> {
     pub(super) fn clunk(&self) -> Result<Outcome, Errno> {
         let fid = self.fid()?;
         match &fid.kind {
-            FidKind::Walked { .. } | FidKind::XattrRead { .. } => {}
+            FidKind::Walked { .. } | FidKind::XattrRead(_) => {}
             FidKind::Open(open) => self.release_locks(fid, open),
             FidKind::XattrWrite(xattr) => commit_xattr(fid, xattr, &self.cx(fid))?,
         }

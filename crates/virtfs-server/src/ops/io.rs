@@ -27,9 +27,9 @@ impl Request<'_> {
                 fid.fs().read(&self.cx(fid), &open.open, offset, body)?;
                 Ok(counted(room - body.room()))
             }
-            FidKind::XattrRead { value, .. } => {
+            FidKind::XattrRead(xattr) => {
                 let from = usize::try_from(offset).unwrap_or(usize::MAX);
-                let rest = value.get(from..).unwrap_or_default();
+                let rest = xattr.value.get(from..).unwrap_or_default();
                 let count = count.min(rest.len());
                 let body = exchange.reply_body(PAYLOAD_HEAD, count);
                 Ok(counted(body.put(rest.get(..count).unwrap_or_default())))
@@ -46,7 +46,7 @@ impl Request<'_> {
         self.writable()?;
         let fid = self.fid()?;
         match &fid.kind {
-            FidKind::Walked { .. } | FidKind::XattrRead { .. } => Err(Errno::EBADF),
+            FidKind::Walked { .. } | FidKind::XattrRead(_) => Err(Errno::EBADF),
             FidKind::Open(open) if open.directory || !open.access.write => Err(Errno::EBADF),
             FidKind::Open(open) => {
                 let body = exchange.request_body(count as usize);

@@ -60,7 +60,7 @@ impl Request<'_> {
         let state = Fid {
             export: fid.export.clone(),
             caller: fid.caller.clone(),
-            kind: FidKind::Open(open),
+            kind: FidKind::Open(Box::new(open)),
         };
         Outcome::with_state(Answer::Opened { qid, iounit }, state)
     }

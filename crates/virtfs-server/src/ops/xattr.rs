@@ -7,7 +7,7 @@ use virtfs_vfs::{Cx, Errno, RequestBody, XattrPut};
 
 use super::{Outcome, Request};
 use crate::budget::{Permit, XATTR_MAX};
-use crate::fid::{Fid, FidKind, XattrWrite};
+use crate::fid::{Fid, FidKind, XattrRead, XattrWrite};
 use crate::raise::Answer;
 
 /// The attribute of the root in which the server says what a client may rely on beyond 9P. It is
@@ -31,10 +31,10 @@ impl Request<'_> {
         };
         let permit = self.xattr_permit(value.len())?;
         let answer = Answer::Size(value.len() as u64);
-        let kind = FidKind::XattrRead {
+        let kind = FidKind::XattrRead(Box::new(XattrRead {
             value,
             _permit: permit,
-        };
+        }));
         let state = Fid {
             export: fid.export.clone(),
             caller: fid.caller.clone(),
@@ -57,14 +57,14 @@ impl Request<'_> {
         let size = usize::try_from(size).ok().filter(|size| *size <= XATTR_MAX);
         let size = size.ok_or(Errno::E2BIG)?;
         let permit = self.xattr_permit(size)?;
-        let kind = FidKind::XattrWrite(XattrWrite {
+        let kind = FidKind::XattrWrite(Box::new(XattrWrite {
             node,
             name: name.into(),
             size,
             how,
             value: Mutex::default(),
             _permit: permit,
-        });
+        }));
         let state = Fid {
             export: fid.export.clone(),
             caller: fid.caller.clone(),

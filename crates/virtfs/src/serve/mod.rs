@@ -42,7 +42,7 @@ use self::listen::{Kind, Source};
 use self::plan::Plan;
 use self::standing::Standing;
 use self::users::KnownUsers;
-use self::vmm::{Device, Devices, Watched};
+use self::vmm::{Device, Devices, Ending, Watched};
 use crate::cli::{Address, ServeArgs};
 use crate::failure::{Doing, Failure};
 use crate::log;
@@ -117,10 +117,11 @@ pub(crate) fn run(args: ServeArgs) -> Result<(), Failure> {
     if end.stuck {
         return Err(Failure::stuck(STUCK));
     }
-    match end.devices_are_well || told {
-        true => Ok(()),
-        // The process of the device has told why.
-        false => Err(Failure::told()),
+    // The processes of devices have told why.
+    match end.devices {
+        Ending::LeftSome => Err(Failure::stuck("")),
+        Ending::Failed | Ending::Killed(_) if !told => Err(Failure::told()),
+        _ => Ok(()),
     }
 }
 
@@ -133,7 +134,7 @@ process until that call ends (of a network or FUSE file system, perhaps: its mou
 struct End {
     /// A request was left in a call of the host.
     stuck: bool,
-    devices_are_well: bool,
+    devices: Ending,
 }
 
 /// What is told when the program is ready.
@@ -204,12 +205,9 @@ fn shut_down(
     devices.stop();
     let drain = move || {
         let stuck = server.is_some_and(|server| !server.shut_down(PATIENCE));
-        let devices_are_well = devices.wait();
+        let devices = devices.wait();
         told.tell();
-        End {
-            stuck,
-            devices_are_well,
-        }
+        End { stuck, devices }
     };
     let drain = std::thread::Builder::new()
         .name("drain".into())

@@ -19,6 +19,8 @@ const FIDS: u32 = 5000;
 const OPEN: u32 = 50;
 /// Files of one directory.
 const IN_DIR: u32 = 100;
+/// What a fid may take of memory, and its share of the file that five of them know.
+const BYTES_EACH: u64 = 300;
 /// Requests that are sent at once.
 const BATCH: usize = 100;
 
@@ -140,6 +142,9 @@ impl Pressure {
             "{each} bytes for each of {} fids of {} files",
             self.fids, self.files
         );
+        // Of fewer, what the allocator keeps in store is most.
+        let many = self.files >= 10 * FILES;
+        assert!(!many || each <= BYTES_EACH, "{each} bytes for each fid");
         for at in 0..self.open {
             let file = at * (self.files / self.open);
             self.client

@@ -75,14 +75,14 @@ impl World {
         let kind = match made_by {
             kind::TXATTRCREATE => {
                 let budget = (&self.xattrs, usize::MAX);
-                FidKind::XattrWrite(XattrWrite {
+                FidKind::XattrWrite(Box::new(XattrWrite {
                     node,
                     name: Box::default(),
                     size: 10,
                     how: XattrPut::Any,
                     value: Mutex::default(),
                     _permit: Permit::take(budget, budget, 1).unwrap(),
-                })
+                }))
             }
             _ => FidKind::Walked { node, root: false },
         };

@@ -15,6 +15,7 @@ use crate::budget::Budget;
 use crate::export::Export;
 use crate::locks::LockTable;
 use crate::session::core::{Core, Garbage, Help, Next, Work};
+use crate::session::leaving::Leaving;
 use crate::session::run::Done;
 use crate::transport::{Receiver, Transport};
 
@@ -29,6 +30,8 @@ pub(super) enum Thread {
     Hangs(Work<Message>),
     /// The call has ended, with this reply.
     Ended(Done<Message>, Vec<u8>),
+    /// Does what clunks would have done.
+    Leaves(Leaving),
     Sends,
     Receives(Ear),
     Sleeps {
@@ -73,9 +76,11 @@ impl World {
     pub(super) fn new(seed: u64) -> Self {
         let mut rng = Rng::new(seed);
         let wire = Wire::default();
-        let mut limits = Limits::default();
-        // Often so few that requests are held back.
-        limits.requests = 2 + rng.below(12);
+        let limits = Limits {
+            // Often so few that requests are held back.
+            requests: 2 + rng.below(12),
+            ..Limits::default()
+        };
         let locks = Arc::new(LockTable::new(limits.lock_records));
         let mut core = Core::new(Ear(wire.clone()), limits, locks);
         core.threads = 1;
@@ -266,6 +271,10 @@ impl World {
                 self.core.finish(done, &head, &self.wire);
                 self.buries(Thread::LooksForWork)
             }
+            Thread::Leaves(leaving) => {
+                self.core.left(leaving, &self.wire);
+                self.buries(Thread::LooksForWork)
+            }
             Thread::Sends => {
                 self.wire.flush();
                 self.core.busy -= 1;
@@ -301,6 +310,7 @@ impl World {
                 }
                 Thread::Begins(work)
             }
+            Next::Leave(leaving) => Thread::Leaves(leaving),
             Next::Flush => {
                 if self.core.garbage.is_empty() {
                     self.core.busy += 1;

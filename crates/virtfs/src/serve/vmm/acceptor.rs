@@ -38,11 +38,11 @@ pub(super) fn run(device: &Device<'_>, stop: &OwnedFd) -> u8 {
     let mut pace = Pace::default();
     loop {
         if !leftovers.make_room(stop) {
-            return 0;
+            return leftovers.status();
         }
         let vmm = match clients.next() {
             Ok(vmm) => vmm,
-            Err(End::Told) => return 0,
+            Err(End::Told) => return leftovers.status(),
             Err(End::Failed) => return 1,
         };
         match speaks(&vmm, stop) {
@@ -83,7 +83,10 @@ pub(super) fn run(device: &Device<'_>, stop: &OwnedFd) -> u8 {
             }
         }
         if device.once {
-            return u8::from(!well);
+            return match leftovers.status() {
+                0 => u8::from(!well),
+                left => left,
+            };
         }
     }
 }
@@ -143,7 +146,7 @@ fn tell(ending: Ending) {
     match ending {
         Ending::Well => info!("the VMM has gone"),
         // Where it could, the process has told why.
-        Ending::Failed => {}
+        Ending::Failed | Ending::LeftSome => {}
         Ending::Killed(libc::SIGBUS) => warn!(
             "the VMM took away guest memory that it had shared: its connection has ended (SIGBUS)"
         ),

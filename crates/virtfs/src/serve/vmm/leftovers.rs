@@ -5,7 +5,7 @@ use std::os::fd::OwnedFd;
 use rustix::event::{PollFd, PollFlags, poll};
 use tracing::{error, info};
 
-use super::process::Process;
+use super::process::{LEFT_SOME, Process};
 
 /// How many there may be. Each holds memory of its guest, and what it has open.
 const MOST: usize = 16;
@@ -18,6 +18,15 @@ impl Leftovers {
     /// Leaves one behind.
     pub(super) fn add(&mut self, process: Process) {
         self.0.push(process);
+    }
+
+    /// The status of a process that has these.
+    pub(super) fn status(&mut self) -> u8 {
+        self.reap();
+        match self.0.is_empty() {
+            true => 0,
+            false => LEFT_SOME as u8,
+        }
     }
 
     /// Forgets those that have ended, and waits while there are too many. `false`: it is time to

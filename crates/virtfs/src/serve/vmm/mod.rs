@@ -25,7 +25,8 @@ use virtfs_device::Tag;
 
 pub(super) use self::config::{DeviceAddress, DeviceConfig};
 
-use self::process::{Ending, Process};
+pub(super) use self::process::Ending;
+use self::process::Process;
 use super::config::Config;
 use super::event::LastOne;
 use super::export::OpenExport;
@@ -144,7 +145,7 @@ impl Devices {
                     );
                 }
                 drop(last);
-                ending == Ending::Well
+                ending
             };
             watched.watchers.push(thread.spawn(watch)?);
         }
@@ -157,7 +158,7 @@ impl Devices {
 pub(super) struct Watched {
     alive: Vec<OwnedFd>,
     processes: Vec<Arc<Process>>,
-    watchers: Vec<JoinHandle<bool>>,
+    watchers: Vec<JoinHandle<Ending>>,
 }
 
 impl Watched {
@@ -167,17 +168,18 @@ impl Watched {
     }
 
     /// Waits until they have ended, when they were told to: no longer than their own patience with
-    /// others lasts. Whether all ended well.
-    pub(super) fn wait(self) -> bool {
+    /// others lasts. How the worst of them ended.
+    pub(super) fn wait(self) -> Ending {
         let limit = Instant::now() + acceptor::LONGEST_END;
         for process in &self.processes {
             if !process.end_within(limit.saturating_duration_since(Instant::now())) {
                 error!("the process of a device does not end: it is left behind");
-                return false;
+                return Ending::LeftSome;
             }
         }
         let ended = self.watchers.into_iter().map(JoinHandle::join);
-        ended.fold(true, |well, ended| well & ended.unwrap_or(false))
+        let ended = ended.map(|ended| ended.unwrap_or(Ending::Failed));
+        ended.max().unwrap_or(Ending::Well)
     }
 }
 

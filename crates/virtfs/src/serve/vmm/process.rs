@@ -24,16 +24,21 @@ pub(super) struct Process {
     ended: OwnedFd,
 }
 
-/// How a process ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Ending {
+/// How a process ended; the worst comes last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::serve) enum Ending {
     /// As it should.
     Well,
     /// It could not go on, or not even begin. Where it could, it has told why.
     Failed,
     /// By a signal.
     Killed(i32),
+    /// Well, but for processes of its own that sleep in calls that the host does not end.
+    LeftSome,
 }
+
+/// The status that says [`Ending::LeftSome`].
+pub(super) const LEFT_SOME: i32 = 3;
 
 impl Process {
     /// Starts a process that serves the device `tag`: its status is what `run` returns. It keeps the
@@ -96,6 +101,7 @@ impl Process {
         };
         match (status.exit_status(), status.terminating_signal()) {
             (Some(0), _) => Ending::Well,
+            (Some(LEFT_SOME), _) => Ending::LeftSome,
             (_, Some(signal)) => Ending::Killed(signal),
             _ => Ending::Failed,
         }

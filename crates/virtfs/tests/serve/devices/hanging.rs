@@ -39,7 +39,7 @@ fn a_request_that_the_host_never_ends_does_not_keep_the_next_vmm_out() {
     guest(&path).walk(1, 2, &["gate"]).unwrap();
     server.line("home: the VMM has gone");
     server.signal(Signal::TERM);
-    assert_eq!(server.end().code(), Some(0));
+    assert_eq!(server.end().code(), Some(3));
 }
 
 #[test]
@@ -52,7 +52,7 @@ fn a_request_that_the_host_never_ends_does_not_hold_up_the_orderly_end() {
     hang(&host, &mut client);
     server.signal(Signal::TERM);
     server.line(LEFT_BEHIND);
-    assert_eq!(server.end().code(), Some(0));
+    assert_eq!(server.end().code(), Some(3));
     assert!(!path.exists(), "the socket is removed");
 }
 
@@ -72,7 +72,7 @@ fn a_descriptor_of_a_file_that_hangs_does_not_keep_the_next_vmm_out() {
     guest(&path).mkdir(1, "made", 0o755).unwrap();
     server.line("home: the VMM has gone");
     server.signal(Signal::TERM);
-    assert_eq!(server.end().code(), Some(0));
+    assert_eq!(server.end().code(), Some(3));
 }
 
 /// GET_FEATURES, then SET_VRING_CALL of ring 0 with this file.

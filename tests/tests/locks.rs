@@ -252,6 +252,19 @@ fn what_cannot_be_a_lock_is_refused() {
             let test = client.getlock(1, lock(LockType(kind), 0, 0, 1));
             assert_eq!(test, Err(EINVAL));
         }
+        // The name of a client is kept with each of its locks.
+        let named = |client_id| Lock {
+            client_id,
+            ..lock(WR, 0, 0, 1)
+        };
+        let (longest, longer) = ("c".repeat(1024), "c".repeat(1025));
+        assert_eq!(client.lock(1, named(&longer)), Err(EINVAL));
+        assert_eq!(client.lock(1, named(&longest)), SUCCESS);
+        let unlock = Lock {
+            kind: UN,
+            ..named(&longest)
+        };
+        assert_eq!(client.lock(1, unlock), SUCCESS);
         // Nothing can be reclaimed; unknown flags are none.
         for flags in [2, 3, 4, 1 << 31] {
             let refused = client.lock_flags(1, lock(WR, 0, 0, 1), flags);

@@ -51,8 +51,11 @@ impl Turn<'_> {
         let known = tree.numbers();
         let searched = below(cx, tree, root, &known);
         let took = began.elapsed();
-        *self.0 =
-            Instant::now().checked_add(took.saturating_mul(REST).max(Duration::from_millis(1)));
+        // Who was interrupted has found out nothing: the next in turn searches.
+        if searched.is_ok() {
+            *self.0 =
+                Instant::now().checked_add(took.saturating_mul(REST).max(Duration::from_millis(1)));
+        }
         searched.map(|()| true)
     }
 }

@@ -330,10 +330,7 @@ pub(crate) fn lower<'a>(message: &Tmessage<'a>) -> Result<Op<'a>, Errno> {
             Op::Lock {
                 kind: lock_kind(m.kind)?,
                 range: LockRange::new(m.start, m.length)?,
-                owner: LockOwner {
-                    client_id: m.client_id,
-                    proc_id: m.proc_id,
-                },
+                owner: lock_owner(m.client_id, m.proc_id)?,
                 blocking: m.flags.bits() & LockFlags::BLOCK.bits() != 0,
             }
         }
@@ -345,10 +342,7 @@ pub(crate) fn lower<'a>(message: &Tmessage<'a>) -> Result<Op<'a>, Errno> {
                 kind => kind,
             },
             range: LockRange::new(m.start, m.length)?,
-            owner: LockOwner {
-                client_id: m.client_id,
-                proc_id: m.proc_id,
-            },
+            owner: lock_owner(m.client_id, m.proc_id)?,
         },
         // No authentication. Clients of the npfs family (diod's) go on without it after this
         // errno alone.
@@ -446,6 +440,17 @@ fn at(time: Timespec) -> Result<Time, Errno> {
         sec: time.sec.cast_signed(),
         nsec: nsec.ok_or(Errno::EINVAL)?,
     })
+}
+
+/// The longest name of a client: it is kept with each of its locks. Linux sends its host's name, of
+/// 64 bytes at most.
+const CLIENT_ID_MAX: usize = 1024;
+
+fn lock_owner(client_id: &[u8], proc_id: u32) -> Result<LockOwner<'_>, Errno> {
+    if client_id.len() > CLIENT_ID_MAX {
+        return Err(Errno::EINVAL);
+    }
+    Ok(LockOwner { client_id, proc_id })
 }
 
 fn lock_kind(kind: LockType) -> Result<LockKind, Errno> {

@@ -123,15 +123,13 @@ impl<T: Transport> Core<T> {
         if self.version.is_none() || self.running > 0 {
             return;
         }
-        self.unclunked.append(&mut self.fids.take_unclunked());
+        self.unclunked.append(&mut self.fids.clear());
         if !self.unclunked.is_empty() {
-            return; // It is answered when that is done.
+            return; // It is answered when they are gone, without the lock.
         }
         let Some((tag, exchange)) = self.version.take() else {
             return;
         };
-        // Rare, and nothing else runs: closing files under the lock keeps nobody waiting.
-        drop(self.fids.clear());
         self.dialect = None;
         let mut head = [0; 64];
         let (length, agreed) = run::version(tag, exchange.head(), &self.limits, &mut head);

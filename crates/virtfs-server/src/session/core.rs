@@ -233,7 +233,7 @@ impl<T: Transport> Core<T> {
                         return Next::Receive(receiver);
                     }
                     self.receiver = Some(receiver);
-                    if whole && self.ended && self.in_flight == 0 {
+                    if whole && self.ended && self.in_flight == 0 && self.held.is_empty() {
                         self.close(transport);
                     }
                 }
@@ -286,7 +286,8 @@ impl<T: Transport> Core<T> {
         if self.idle > self.notified {
             self.notified += 1;
             Help::Follower
-        } else if self.threads <= self.limits.requests.max(self.in_flight) {
+        } else if self.threads <= self.limits.requests.max(self.in_flight) + 1 {
+            // Beside those that run requests, one can receive and one send.
             self.threads += 1;
             Help::NewThread
         } else {
@@ -446,6 +447,10 @@ impl<T: Transport> Core<T> {
         if let (true, None, Some(interrupter)) = (stopping, &self.receiver, interrupter) {
             interrupter.interrupt(self.reader);
             cancelled = true;
+        }
+        if self.running == 0 && self.has_ready() {
+            // There was no thread for what was tried again.
+            return (Watch::Repeat, still);
         }
         if self.running == 0 {
             return (

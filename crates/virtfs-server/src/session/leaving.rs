@@ -1,13 +1,15 @@
 //! Fids that end without a clunk, by a `Tversion` or with the session: extended attributes that
-//! were written are set, as a clunk would have set them and as QEMU sets them.
+//! were written are set, as a clunk would have set them and as QEMU sets them; files are closed
+//! without the session's lock.
 //!
 //! Nobody is told how that went, and nobody may have to wait for a host that hangs: the call is
 //! interrupted from the start, so that it ends where it would sleep for long.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use tracing::debug;
+use tracing::{debug, error};
 
 use super::core::Core;
 use super::run::Running;
@@ -20,6 +22,13 @@ use crate::transport::Transport;
 pub(super) struct Leaving {
     fids: Vec<Arc<Fid>>,
     call: Arc<CallState>,
+}
+
+#[cfg(test)]
+impl Leaving {
+    pub(super) fn drop_fids(&mut self) {
+        self.fids.clear();
+    }
 }
 
 impl<T: Transport> Core<T> {
@@ -41,22 +50,30 @@ impl<T: Transport> Core<T> {
         self.running -= 1;
         self.leaving = None;
         self.reuse(leaving.call);
-        self.garbage.extend(leaving.fids);
         self.version_waited(transport);
     }
 }
 
 impl<T: Transport> Session<T> {
-    pub(super) fn leave(self: &Arc<Self>, leaving: &Leaving, thread: u64) {
+    /// Does it, and drops the fids: closing files takes its time.
+    pub(super) fn leave(self: &Arc<Self>, mut leaving: Leaving, thread: u64) -> Leaving {
         leaving.call.thread.store(thread, Ordering::Relaxed);
         let running = Running::new(self, &leaving.call);
-        for fid in &leaving.fids {
-            if let FidKind::XattrWrite(xattr) = &fid.kind
-                && let Err(errno) = commit_xattr(fid, xattr, &fid.caller.cx(&running))
-            {
-                debug!(session = self.id, "an attribute was not set: {errno:?}");
+        for fid in leaving.fids.drain(..) {
+            let FidKind::XattrWrite(xattr) = &fid.kind else {
+                continue;
+            };
+            let commit = || commit_xattr(&fid, xattr, &fid.caller.cx(&running));
+            match catch_unwind(AssertUnwindSafe(commit)) {
+                Ok(Ok(())) => {}
+                Ok(Err(errno)) => debug!(session = self.id, "an attribute was not set: {errno:?}"),
+                Err(_) => error!(
+                    session = self.id,
+                    "setting an attribute panicked; this is a defect of the server"
+                ),
             }
         }
         leaving.call.thread.store(0, Ordering::Relaxed);
+        leaving
     }
 }

@@ -158,7 +158,7 @@ impl<T: Transport> Session<T> {
                 Next::Leave(leaving) => {
                     drop(core);
                     self.shared.sentinel.wake();
-                    self.leave(&leaving, scratch.thread());
+                    let leaving = self.leave(leaving, scratch.thread());
                     let mut core = self.lock();
                     core.left(leaving, &self.transport);
                     self.drop_garbage(core)
@@ -245,29 +245,31 @@ impl<T: Transport> Session<T> {
         self.ended.notify_all();
     }
 
-    /// Sends the finished replies and lets another thread go on with what is left, because the
-    /// calling one may not be back soon.
+    /// Has another thread send the finished replies and go on with what is left, because the
+    /// calling one may not be back soon. It does not send them itself: it may hold what other
+    /// sessions wait for, and a client need not take them.
     fn hand_over(self: &Arc<Self>) {
-        if self.transport.has_replies() {
+        if !self.help(true) && self.transport.has_replies() {
             self.transport.flush();
         }
-        self.help(false);
     }
 
     /// Wakes another thread if there is something for it to do: first of all, if `flush`, to
-    /// send the finished replies.
-    fn help(self: &Arc<Self>, flush: bool) {
+    /// send the finished replies. Whether there is one.
+    fn help(self: &Arc<Self>, flush: bool) -> bool {
         let help = self.lock().summon(flush, &self.transport);
         match help {
-            Help::Nobody => {}
+            Help::Nobody => return false,
             Help::Follower => self.followers.notify_one(),
             Help::NewThread => {
                 if let Err(error) = self.spawn() {
                     warn!(session = self.id, "no thread for a request: {error}");
                     self.lock().threads -= 1;
+                    return false;
                 }
             }
         }
+        true
     }
 
     /// Lets the requests that were received be answered, then ends the session.

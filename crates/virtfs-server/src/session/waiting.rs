@@ -140,6 +140,7 @@ impl<T: Transport> Session<T> {
             core.make_ready(work);
             drop(core);
             self.help(false);
+            self.shared.sentinel.wake();
         }
     }
 }

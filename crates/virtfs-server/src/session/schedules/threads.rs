@@ -271,7 +271,8 @@ impl World {
                 self.core.finish(done, &head, &self.wire);
                 self.buries(Thread::LooksForWork)
             }
-            Thread::Leaves(leaving) => {
+            Thread::Leaves(mut leaving) => {
+                leaving.drop_fids();
                 self.core.left(leaving, &self.wire);
                 self.buries(Thread::LooksForWork)
             }
@@ -345,8 +346,7 @@ impl World {
     }
 
     fn hand_over(&mut self) {
-        self.wire.flush();
-        self.help(false);
+        self.help(true);
     }
 
     fn help(&mut self, flush: bool) {

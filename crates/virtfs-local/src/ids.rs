@@ -74,6 +74,18 @@ impl IdMap {
         self.to_host(guest).ok()
     }
 
+    /// The client's number of one of the host's, if it has one.
+    pub fn guest(&self, host: u32) -> Option<u32> {
+        if self.is_identity() {
+            return Some(host);
+        }
+        let shift = |r: &IdRange| {
+            let offset = host.checked_sub(r.host).filter(|o| *o < r.count)?;
+            Some(r.guest + offset)
+        };
+        self.ranges.iter().find_map(shift)
+    }
+
     fn is_identity(&self) -> bool {
         self.ranges.is_empty()
     }
@@ -91,14 +103,7 @@ impl IdMap {
     }
 
     fn to_guest(&self, host: u32) -> u32 {
-        if self.is_identity() {
-            return host;
-        }
-        let shift = |r: &IdRange| {
-            let offset = host.checked_sub(r.host).filter(|o| *o < r.count)?;
-            Some(r.guest + offset)
-        };
-        self.ranges.iter().find_map(shift).unwrap_or(OVERFLOW_ID)
+        self.guest(host).unwrap_or(OVERFLOW_ID)
     }
 }
 
@@ -260,15 +265,18 @@ mod tests {
         for (guest, host) in [(0, 100_000), (999, 100_999), (5000, 7)] {
             assert_eq!(map.to_host(guest), Ok(host));
             assert_eq!(map.to_guest(host), guest);
+            assert_eq!(map.guest(host), Some(guest));
         }
         for guest in [1000, 4999, 5001, 65534, u32::MAX] {
             assert_eq!(map.to_host(guest), Err(Errno::EINVAL));
         }
         for host in [0, 6, 8, 99_999, 101_000, u32::MAX] {
             assert_eq!(map.to_guest(host), OVERFLOW_ID);
+            assert_eq!(map.guest(host), None);
         }
         let plain = IdMap::default();
         assert_eq!((plain.to_host(5), plain.to_guest(5)), (Ok(5), 5));
+        assert_eq!(plain.guest(5), Some(5));
     }
 
     #[test]

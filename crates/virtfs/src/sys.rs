@@ -1,4 +1,5 @@
-//! The calls that need `unsafe`: inherited descriptors, signals, fork, groups, the calendar.
+//! The calls that need `unsafe`: inherited descriptors, signals, fork, a socket's peer, groups, the
+//! calendar.
 #![allow(unsafe_code)]
 
 use std::ffi::{CStr, c_int};
@@ -122,6 +123,31 @@ fn close_range(first: u32, last: u32) -> io::Result<()> {
         0 => Ok(()),
         _ => Err(io::Error::last_os_error()),
     }
+}
+
+/// The user who connected a Unix socket. `None` if the socket is another, which has none.
+///
+/// rustix's call of this kind wants the process too, and is undefined where that has no number
+/// here: when it is in another PID namespace.
+pub(crate) fn peer_uid(socket: BorrowedFd<'_>) -> io::Result<Option<u32>> {
+    let mut peer = libc::ucred {
+        pid: 0,
+        uid: u32::MAX,
+        gid: u32::MAX,
+    };
+    let mut length = size_of::<libc::ucred>() as libc::socklen_t;
+    // SAFETY: both live for the call, the length is that of the structure, and any bytes that the
+    // kernel writes there are three numbers.
+    checked(unsafe {
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_PEERCRED,
+            (&raw mut peer).cast(),
+            &mut length,
+        )
+    })?;
+    Ok((peer.uid != u32::MAX).then_some(peer.uid))
 }
 
 /// The number of a group, by its name; none if there is no such group.

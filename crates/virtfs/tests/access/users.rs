@@ -63,7 +63,12 @@ fn a_mapped_user_is_the_host_s() {
     server.line("listening on ");
     let mut client = site.client();
     assert_eq!(attach(&mut client, 0, "", Some(DAEMON)), Err(EACCES));
+    // By name as by number.
+    assert_eq!(attach(&mut client, 0, "bin", None), Err(EACCES));
     attach(&mut client, 0, "", Some(1000)).unwrap();
+    attach(&mut client, 2, "daemon", None).unwrap();
+    client.mkdir(2, "by-name", 0o700).unwrap();
+    assert_eq!(site.owner("by-name"), (DAEMON, DAEMON));
     client.mkdir(0, "made", 0o700).unwrap();
     assert_eq!(site.owner("made"), (DAEMON, DAEMON));
     client.walk(0, 1, &["made"]).unwrap();

@@ -113,13 +113,31 @@ impl<D: Database> Users for HostUsers<D> {
         if squashes_root && found.uid == 0 {
             return Ok(squashed());
         }
+        let uid = match claim.uid {
+            Some(uid) => uid,
+            None => self.policy.uid_map.guest(found.uid).ok_or(Errno::EACCES)?,
+        };
         Ok(Caller {
-            user: User {
-                uid: claim.uid.unwrap_or(found.uid),
-            },
-            credentials: Some(found),
+            user: User { uid },
+            credentials: Some(match squashes_root {
+                true => without_group_of_root(found, self.policy.to.gid),
+                false => found,
+            }),
         })
     }
+}
+
+/// Group 0 is squashed with root: what root's group may do is most of what root may.
+fn without_group_of_root(user: Arc<Credentials>, squash_to: u32) -> Arc<Credentials> {
+    if squash_to == 0 || user.gid != 0 && !user.groups.contains(&0) {
+        return user;
+    }
+    let others = user.groups.iter().copied().filter(|gid| *gid != 0);
+    Arc::new(Credentials {
+        uid: user.uid,
+        gid: if user.gid == 0 { squash_to } else { user.gid },
+        groups: others.collect(),
+    })
 }
 
 #[cfg(test)]
@@ -127,34 +145,45 @@ mod tests {
     use super::*;
     use virtfs_vfs::Detached;
 
-    /// Knows root, and a user 1000 called alice.
+    /// Knows root, a user 1000 called alice, and a user 1001 in the groups of root.
     struct Few;
 
     impl Database for Few {
         fn find(&self, who: &Who<'_>, _: &dyn Call) -> Result<Option<Arc<Credentials>>, Errno> {
             let uid = match who {
-                Who::Uid(uid @ (0 | 1000)) => *uid,
+                Who::Uid(uid @ (0 | 1000 | 1001)) => *uid,
                 Who::Name(b"root") => 0,
                 Who::Name(b"alice") => 1000,
                 _ => return Ok(None),
             };
-            Ok(Some(Arc::new(Credentials {
-                uid,
-                gid: uid,
-                groups: [7].into(),
+            Ok(Some(Arc::new(match uid {
+                1001 => Credentials {
+                    uid,
+                    gid: 0,
+                    groups: [0, 7].into(),
+                },
+                _ => Credentials {
+                    uid,
+                    gid: uid,
+                    groups: [7].into(),
+                },
             })))
         }
     }
 
-    fn acts_as(squashed: Squashed, map: &str, uname: &str, uid: Option<u32>) -> Result<u32, Errno> {
-        let policy = Policy {
+    fn policy(squashed: Squashed, map: &str, gid: u32) -> Policy {
+        Policy {
             squashed,
-            to: Owner { uid: 9, gid: 8 },
+            to: Owner { uid: 9, gid },
             uid_map: match map {
                 "" => IdMap::default(),
                 map => map.parse().unwrap(),
             },
-        };
+        }
+    }
+
+    fn acts_as(squashed: Squashed, map: &str, uname: &str, uid: Option<u32>) -> Result<u32, Errno> {
+        let policy = policy(squashed, map, 8);
         let claim = Claim {
             uname: uname.as_bytes(),
             uid,
@@ -206,6 +235,40 @@ mod tests {
         assert_eq!(acts_as(Squashed::Root, "0:1000:1", "", Some(0)), Ok(9));
         assert_eq!(acts_as(Squashed::Nobody, "", "", Some(0)), Ok(0));
         assert_eq!(acts_as(Squashed::Nobody, "0:1000:1", "", Some(0)), Ok(1000));
+    }
+
+    #[test]
+    fn the_group_of_root_is_squashed_with_root() {
+        for (squashed, to, gid, groups) in [
+            (Squashed::Root, 8, 8, &[7][..]),
+            (Squashed::Root, 0, 0, &[0, 7]),
+            (Squashed::Nobody, 8, 0, &[0, 7]),
+        ] {
+            let claim = Claim {
+                uname: b"",
+                uid: Some(1001),
+            };
+            let users = HostUsers::new(policy(squashed, "", to), Few);
+            let rights = users.find(&claim, &Detached).unwrap().credentials.unwrap();
+            assert_eq!(
+                (rights.uid, rights.gid, &*rights.groups),
+                (1001, gid, groups)
+            );
+        }
+    }
+
+    #[test]
+    fn a_name_is_mapped_too() {
+        let found = |map: &str, uname: &[u8]| {
+            let users = HostUsers::new(policy(Squashed::Root, map, 8), Few);
+            let caller = users.find(&Claim { uname, uid: None }, &Detached)?;
+            Ok((caller.user.uid, caller.credentials.unwrap().uid))
+        };
+        assert_eq!(found("", b"alice"), Ok((1000, 1000)));
+        assert_eq!(found("5000:1000:1", b"alice"), Ok((5000, 1000)));
+        assert_eq!(found("1000:5000:1", b"alice"), Err(Errno::EACCES));
+        // Root is squashed before.
+        assert_eq!(found("1000:5000:1", b"root").map(|(_, uid)| uid), Ok(9));
     }
 
     #[test]

@@ -6,7 +6,7 @@
 use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -27,13 +27,18 @@ use super::wire::{ANSWER, Answer, QUESTION};
 use crate::serve::sandbox;
 use crate::sys;
 
-/// How long an answer may take.
+/// How long an answer may take, and that the question can be asked.
 const PATIENCE: Duration = Duration::from_secs(10);
+const AT_ONCE: Timespec = Timespec {
+    tv_sec: 0,
+    tv_nsec: 0,
+};
 
 /// The way to the process. It ends when all who have its socket have closed it.
 #[derive(Debug)]
 pub(super) struct Lookup {
     socket: OwnedFd,
+    complaints: Rarely,
 }
 
 impl Lookup {
@@ -55,44 +60,31 @@ impl Lookup {
             )),
             _ => return Err(io::ErrorKind::UnexpectedEof.into()),
         };
-        Ok((Self { socket }, able))
+        Ok((Self::by(socket), able))
     }
 
-    fn ask(&self, question: &[u8], call: &dyn Call) -> Result<Answer, Errno> {
-        let failed = |errno: Failure| {
-            warn!("the process that looks up users does not answer: {errno}");
-            Errno::EIO
-        };
+    fn by(socket: OwnedFd) -> Self {
+        Self {
+            socket,
+            complaints: Rarely::default(),
+        }
+    }
+
+    fn ask(&self, question: &[u8], until: Instant, call: &dyn Call) -> Result<Answer, Errno> {
         call.about_to_block();
-        let (answer, theirs) = pair().map_err(failed)?;
+        let (answer, theirs) = pair().map_err(|errno| self.failed(errno))?;
         loop {
             match self.send(question, theirs.as_fd()) {
                 Ok(()) => break,
-                Err(Failure::INTR) if !call.interrupted() => {}
-                Err(Failure::INTR) => return Err(Errno::EINTR),
-                Err(errno) => return Err(failed(errno)),
+                Err(Failure::AGAIN) => self.wait(&self.socket, PollFlags::OUT, until, call)?,
+                Err(errno) => return Err(self.failed(errno)),
             }
         }
         drop(theirs);
-        let until = Instant::now() + PATIENCE;
-        loop {
-            if call.interrupted() {
-                return Err(Errno::EINTR);
-            }
-            let left = until.saturating_duration_since(Instant::now());
-            let limit = Timespec::try_from(left).unwrap_or(Timespec {
-                tv_sec: 0,
-                tv_nsec: 0,
-            });
-            match poll(&mut [PollFd::new(&answer, PollFlags::IN)], Some(&limit)) {
-                Ok(0) => return Err(failed(Failure::TIMEDOUT)),
-                Ok(_) => break,
-                Err(Failure::INTR) => {}
-                Err(errno) => return Err(failed(errno)),
-            }
-        }
+        self.wait(&answer, PollFlags::IN, until, call)?;
         let mut bytes = vec![0; ANSWER];
-        let (_, length) = recv(&answer, &mut bytes[..], RecvFlags::DONTWAIT).map_err(failed)?;
+        let (_, length) = recv(&answer, &mut bytes[..], RecvFlags::DONTWAIT)
+            .map_err(|errno| self.failed(errno))?;
         Ok(Answer::decode(bytes.get(..length).unwrap_or_default()))
     }
 
@@ -102,7 +94,38 @@ impl Lookup {
         let mut control = SendAncillaryBuffer::new(&mut space);
         control.push(SendAncillaryMessage::ScmRights(&answer));
         let text = [IoSlice::new(question)];
-        sendmsg(&self.socket, &text, &mut control, SendFlags::NOSIGNAL).map(drop)
+        let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
+        sendmsg(&self.socket, &text, &mut control, flags).map(drop)
+    }
+
+    /// Waits until a socket is ready, or has been closed at its other end.
+    fn wait(
+        &self,
+        socket: &OwnedFd,
+        ready: PollFlags,
+        until: Instant,
+        call: &dyn Call,
+    ) -> Result<(), Errno> {
+        loop {
+            if call.interrupted() {
+                return Err(Errno::EINTR);
+            }
+            let left = until.saturating_duration_since(Instant::now());
+            let limit = Timespec::try_from(left).unwrap_or(AT_ONCE);
+            match poll(&mut [PollFd::new(socket, ready)], Some(&limit)) {
+                Ok(0) => return Err(self.failed(Failure::TIMEDOUT)),
+                Ok(_) => return Ok(()),
+                Err(Failure::INTR) => {}
+                Err(errno) => return Err(self.failed(errno)),
+            }
+        }
+    }
+
+    fn failed(&self, errno: Failure) -> Errno {
+        if self.complaints.is_due(Instant::now()) {
+            warn!("the process that looks up users does not answer: {errno}");
+        }
+        Errno::EIO
     }
 }
 
@@ -117,11 +140,26 @@ impl Database for Lookup {
         let Some(question) = who.encode() else {
             return Ok(None);
         };
-        match self.ask(&question, call)? {
+        match self.ask(&question, Instant::now() + PATIENCE, call)? {
             Answer::Found(user) => Ok(Some(Arc::new(user))),
             Answer::Unknown => Ok(None),
             Answer::Failed => Err(Errno::EIO),
         }
+    }
+}
+
+/// What clients can cause as often as they like is written once a second at most.
+#[derive(Debug, Default)]
+struct Rarely(Mutex<Option<Instant>>);
+
+impl Rarely {
+    fn is_due(&self, now: Instant) -> bool {
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let due = last.is_none_or(|last| now.duration_since(last) >= Duration::from_secs(1));
+        if due {
+            *last = Some(now);
+        }
+        due
     }
 }
 
@@ -145,8 +183,14 @@ fn serve(socket: &OwnedFd, squash_to: Owner) -> u8 {
     }
     // Databases are for everybody.
     sandbox::drop_all();
+    answer_all(socket, look_up)
+}
+
+fn answer_all(socket: &OwnedFd, look_up: impl Fn(&Who<'_>) -> Answer) -> u8 {
     loop {
         match receive(socket) {
+            // One name service may be slow enough for many to give up.
+            Ok(Some((_, Some(to)))) if has_ended(&to, PollFlags::HUP) => {}
             Ok(Some((question, Some(to)))) => {
                 let answer = match Who::decode(&question) {
                     Some(who) => look_up(&who),
@@ -163,7 +207,7 @@ fn serve(socket: &OwnedFd, squash_to: Owner) -> u8 {
     }
 }
 
-/// The next question, and where to answer it. `None` when nobody is left to ask.
+/// The next question, and where to answer it. `None` when nobody is left to ask, or can.
 #[expect(clippy::type_complexity, reason = "both are told right here")]
 fn receive(socket: &OwnedFd) -> Result<Option<(Vec<u8>, Option<OwnedFd>)>, Failure> {
     let mut question = vec![0; QUESTION];
@@ -178,20 +222,101 @@ fn receive(socket: &OwnedFd) -> Result<Option<(Vec<u8>, Option<OwnedFd>)>, Failu
         }
     }
     // An empty question looks like the end.
-    if got.bytes == 0 && to.is_none() {
-        let mut fds = [PollFd::new(socket, PollFlags::IN)];
-        let _ = poll(
-            &mut fds,
-            Some(&Timespec {
-                tv_sec: 0,
-                tv_nsec: 0,
-            }),
-        )?;
-        let [socket] = fds;
-        if socket.revents().contains(PollFlags::HUP) {
-            return Ok(None);
-        }
+    if got.bytes == 0 && to.is_none() && has_ended(socket, PollFlags::HUP | PollFlags::RDHUP) {
+        return Ok(None);
     }
     question.truncate(got.bytes);
     Ok(Some((question, to)))
+}
+
+/// Whether one of these has come to a socket.
+fn has_ended(socket: &OwnedFd, how: PollFlags) -> bool {
+    let mut fds = [PollFd::new(socket, how)];
+    let known = poll(&mut fds, Some(&AT_ONCE));
+    known.is_ok() && fds.iter().any(|fd| fd.revents().intersects(how))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::net::{Shutdown, shutdown};
+    use std::cell::Cell;
+    use std::thread;
+    use virtfs_vfs::Detached;
+
+    struct Interrupted;
+
+    impl Call for Interrupted {
+        fn interrupted(&self) -> bool {
+            true
+        }
+
+        fn about_to_block(&self) {}
+    }
+
+    fn soon() -> Instant {
+        Instant::now() + PATIENCE
+    }
+
+    #[test]
+    fn who_cannot_ask_waits_no_longer_than_for_an_answer() {
+        let (socket, _theirs) = pair().unwrap();
+        let lookup = Lookup::by(socket);
+        while send(&lookup.socket, b"question", SendFlags::DONTWAIT).is_ok() {}
+        let asked = |until, call| lookup.ask(b"question", until, call);
+        assert_eq!(asked(Instant::now(), &Detached), Err(Errno::EIO));
+        assert_eq!(asked(soon(), &Interrupted), Err(Errno::EINTR));
+    }
+
+    #[test]
+    fn no_answer_is_looked_for_when_the_asker_has_gone() {
+        let (socket, theirs) = pair().unwrap();
+        let lookup = Lookup::by(socket);
+        let question = Who::Uid(5).encode().unwrap();
+        assert_eq!(
+            lookup.ask(&question, soon(), &Interrupted),
+            Err(Errno::EINTR)
+        );
+        let answers = thread::spawn(move || {
+            let asked = Cell::new(0);
+            answer_all(&theirs, |_| {
+                asked.set(asked.get() + 1);
+                Answer::Unknown
+            });
+            asked.get()
+        });
+        let answer = lookup.ask(&question, soon(), &Detached);
+        assert_eq!(answer, Ok(Answer::Unknown));
+        drop(lookup);
+        assert_eq!(answers.join().unwrap(), 1);
+    }
+
+    #[test]
+    fn it_ends_when_nobody_can_ask_any_more() {
+        let (socket, theirs) = pair().unwrap();
+        shutdown(&socket, Shutdown::Write).unwrap();
+        assert_eq!(answer_all(&theirs, |_| Answer::Unknown), 0);
+        // Who is left is told at once.
+        drop(theirs);
+        let asked = Lookup::by(socket).ask(b"question", soon(), &Detached);
+        assert_eq!(asked, Err(Errno::EIO));
+    }
+
+    #[test]
+    fn an_empty_question_ends_nothing() {
+        let (socket, theirs) = pair().unwrap();
+        send(&socket, b"", SendFlags::empty()).unwrap();
+        assert_eq!(receive(&theirs).unwrap().unwrap().0, b"");
+    }
+
+    #[test]
+    fn one_complaint_a_second_is_due() {
+        let complaints = Rarely::default();
+        let first = Instant::now();
+        let due = |millis| complaints.is_due(first + Duration::from_millis(millis));
+        assert_eq!(
+            [0, 1, 999, 1000, 1999, 2001].map(due),
+            [true, false, false, true, false, true]
+        );
+    }
 }

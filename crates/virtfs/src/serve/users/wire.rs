@@ -34,17 +34,23 @@ impl<'a> Who<'a> {
     pub(super) fn encode(&self) -> Option<Vec<u8>> {
         match *self {
             Self::Uid(uid) => Some([&[UID], &uid.to_le_bytes()[..]].concat()),
-            Self::Name(name) => (name.len() < QUESTION).then(|| [&[NAME], name].concat()),
+            Self::Name(name) => is_name(name).then(|| [&[NAME], name].concat()),
         }
     }
 
     pub(super) fn decode(question: &'a [u8]) -> Option<Self> {
         match question.split_first()? {
             (&UID, uid) => Some(Self::Uid(u32::from_le_bytes(uid.try_into().ok()?))),
-            (&NAME, name) => Some(Self::Name(name)),
+            (&NAME, name) if is_name(name) => Some(Self::Name(name)),
             _ => None,
         }
     }
+}
+
+/// Whether a user can be called so: name services put names into paths, queries and lines of text.
+fn is_name(name: &[u8]) -> bool {
+    let odd = |byte: &u8| matches!(byte, ..0x21 | 0x7f | b':' | b'/');
+    name.len() < QUESTION && !name.starts_with(b"-") && !name.iter().any(odd)
 }
 
 impl Answer {
@@ -109,6 +115,20 @@ mod tests {
         }
         let many = Answer::Found(user(&vec![7; GROUPS + 1]));
         assert_eq!(Answer::decode(&many.encode()), Answer::Failed);
+    }
+
+    #[test]
+    fn what_no_user_is_called_is_not_asked_for() {
+        for name in [
+            "a b", "a\n", "a\tb", "\0", "a\x7f", "root:x", "../etc", "/", "-1", "-",
+        ] {
+            assert_eq!(Who::Name(name.as_bytes()).encode(), None, "{name:?}");
+            let question = [&[NAME], name.as_bytes()].concat();
+            assert_eq!(Who::decode(&question), None, "{name:?}");
+        }
+        for name in ["a-b", "a.b", "DOM\\a", "a@b", "a$", "_a", "7", "jürgen"] {
+            assert!(Who::Name(name.as_bytes()).encode().is_some(), "{name}");
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use rustc_hash::FxHashMap;
 use virtfs_proto::Dialect;
@@ -19,12 +19,8 @@ use super::{CallState, Session};
 use crate::Limits;
 use crate::fid::Fid;
 use crate::locks::LockTable;
-use crate::sentinel::{Interrupter, Watch, Watched};
+use crate::sentinel::Watched;
 use crate::transport::{Fault, Transport};
-
-/// For so long requests may go without progress after the client hung up: it may have stopped
-/// sending only, and still take replies.
-const STILL_AFTER_END: Duration = Duration::from_secs(1);
 
 /// A transfer of this many bytes is worth another thread.
 const LARGE: usize = 64 << 10;
@@ -146,10 +142,10 @@ pub(super) struct Core<T: Transport> {
     pub(super) ending: bool,
     pub(super) over: bool,
     /// Counts requests begun and ended, for the sentinel.
-    progress: u64,
-    seen_progress: u64,
+    pub(super) progress: u64,
+    pub(super) seen_progress: u64,
     /// Since when nothing was seen to move after the client hung up.
-    still_since: Option<Instant>,
+    pub(super) still_since: Option<Instant>,
     /// What to drop when the lock is released.
     pub(super) garbage: Garbage,
 }
@@ -332,7 +328,7 @@ impl<T: Transport> Core<T> {
     }
 
     /// Whether another thread would find something to do.
-    fn wants_help(&self) -> bool {
+    pub(super) fn wants_help(&self) -> bool {
         !self.closing && self.has_ready() || self.receiver.is_some() && self.may_receive()
     }
 
@@ -432,72 +428,6 @@ impl<T: Transport> Core<T> {
         let mut garbage = self.fids.clear();
         garbage.append(&mut self.garbage);
         (garbage, exchanges)
-    }
-
-    /// The sentinel's look: repeats interrupts, and says whether somebody should help out.
-    pub(super) fn look(
-        &mut self,
-        transport: &T,
-        interrupter: Option<&dyn Interrupter>,
-    ) -> (Watch, bool) {
-        let still = self.progress == self.seen_progress;
-        self.seen_progress = self.progress;
-        let mut cancelled = false;
-        let stopping = (self.closing || self.draining) && !self.ending;
-        if let (true, None, Some(interrupter)) = (stopping, &self.receiver, interrupter) {
-            interrupter.interrupt(self.reader);
-            cancelled = true;
-        }
-        if self.running == 0 && self.has_ready() {
-            // There was no thread for what was tried again.
-            return (Watch::Repeat, still);
-        }
-        if self.running == 0 {
-            return (
-                if cancelled {
-                    Watch::Repeat
-                } else {
-                    Watch::Idle
-                },
-                false,
-            );
-        }
-        if still && self.ended && !self.draining {
-            // The client is gone; what waits for others will never be missed.
-            let since = *self.still_since.get_or_insert_with(Instant::now);
-            if since.elapsed() >= STILL_AFTER_END {
-                self.close(transport);
-            }
-            cancelled = true;
-        } else {
-            self.still_since = None;
-        }
-        let running = self.tags.values().filter_map(|tagged| match tagged {
-            Tagged::Request {
-                call,
-                running: true,
-                ..
-            } => Some(call),
-            _ => None,
-        });
-        for call in running.chain(&self.leaving) {
-            if call.cancelled.load(Ordering::Relaxed) {
-                cancelled = true;
-                let thread = call.thread.load(Ordering::Relaxed);
-                if let (Some(interrupter), true) = (interrupter, thread != 0) {
-                    interrupter.interrupt(thread);
-                }
-            }
-        }
-        let watch = match (still, cancelled) {
-            (false, _) => Watch::Busy,
-            (true, true) => Watch::Repeat,
-            (true, false) => Watch::Still,
-        };
-        (
-            watch,
-            still && (self.wants_help() || transport.has_replies()),
-        )
     }
 }
 

@@ -14,6 +14,7 @@ mod run;
 mod schedules;
 mod table;
 mod waiting;
+mod watch;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64};

@@ -186,12 +186,15 @@ fn writeout_immediate_sends_each_write_on_its_way() {
     let pid = server.pid().as_raw_nonzero();
     server.signal(Signal::TERM);
     assert!(server.end().success());
-    let ended = format!("{pid} +++ exited");
+    // The number is padded.
+    let ended = |line: &str| {
+        let rest = line.strip_prefix(&format!("{pid} "));
+        rest.is_some_and(|rest| rest.trim_start().starts_with("+++ exited"))
+    };
     let told = (0..2000).find_map(|_| {
         thread::sleep(Duration::from_millis(10));
-        fs::read_to_string(&trace)
-            .ok()
-            .filter(|t| t.contains(&ended))
+        let told = fs::read_to_string(&trace).ok()?;
+        told.lines().any(ended).then_some(told)
     });
     let told = told.expect("strace says that the server has ended");
     let call = ", 4096, 8192, SYNC_FILE_RANGE_WAIT_BEFORE|SYNC_FILE_RANGE_WRITE) = 0";

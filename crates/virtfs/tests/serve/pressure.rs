@@ -8,6 +8,7 @@ use std::fs;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{FlockOperation, flock};
 use virtfs_proto::{GetattrMask, Names, Rmessage, Tgetattr, Twalk};
 use virtfs_tests::errno::ESTALE;
 use virtfs_tests::{Frames, Raw, Reply};
@@ -73,11 +74,16 @@ struct Pressure {
     fids: u32,
     open: u32,
     readonly: bool,
+    /// One at a time empties the kernel's caches: what another test's server has just searched for
+    /// would be forgotten before it is opened, and be lost until that may search again.
+    _alone: fs::File,
 }
 
 impl Pressure {
     /// With a server of this user, or of root, and these flags.
     fn start(user: Option<u32>, flags: &[&str]) -> Self {
+        let alone = fs::File::open(env!("CARGO_BIN_EXE_virtfs")).unwrap();
+        flock(&alone, FlockOperation::LockExclusive).unwrap();
         let times = std::env::var("VIRTFS_PRESSURE").ok();
         let times = times.and_then(|times| times.parse().ok()).unwrap_or(1);
         let (export, sockets) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
@@ -109,6 +115,7 @@ impl Pressure {
             fids: FIDS * times,
             open: OPEN * times,
             readonly: flags.contains(&"--readonly"),
+            _alone: alone,
         }
     }
 

@@ -23,6 +23,13 @@ fn is_free(other: &mut Raw) -> bool {
     free
 }
 
+/// Ten requests for a lock that another holds, with the tags 0 to 9.
+fn ten_wait(client: &mut Raw) {
+    for tag in 0..10 {
+        client.send(tag, tlock(1, lock(WR, 0, 0, 2), BLOCK));
+    }
+}
+
 #[test]
 fn a_flush_ends_the_wait_and_nothing_is_held_later() {
     for served in [Served::memory(), Export::new().serve()] {
@@ -118,9 +125,7 @@ fn tversion_gives_up_what_waits() {
     let served = Served::memory();
     let (mut holder, mut client) = (session(&served), session(&served));
     assert_eq!(holder.lock(1, lock(WR, 0, 0, 1)), SUCCESS);
-    for tag in 0..10 {
-        client.send(tag, tlock(1, lock(WR, 0, 0, 2), BLOCK));
-    }
+    ten_wait(&mut client);
     client.getattr(0).unwrap();
     // Its answer is the next.
     client.start();
@@ -140,9 +145,7 @@ fn a_client_that_hangs_up_leaves_no_waiting_lock() {
     assert_eq!(holder.lock(1, lock(WR, 0, 0, 1)), SUCCESS);
     let (mut client, handle) = served.session_with_handle();
     open(&mut client, 1);
-    for tag in 0..10 {
-        client.send(tag, tlock(1, lock(WR, 0, 0, 2), BLOCK));
-    }
+    ten_wait(&mut client);
     client.getattr(0).unwrap();
     drop(client);
     assert!(handle.wait_for(PATIENCE));
@@ -155,9 +158,7 @@ fn a_client_that_says_no_more_is_answered() {
     let served = Served::memory();
     let (mut holder, mut client) = (session(&served), session(&served));
     assert_eq!(holder.lock(1, lock(WR, 0, 0, 1)), SUCCESS);
-    for tag in 0..10 {
-        client.send(tag, tlock(1, lock(WR, 0, 0, 2), BLOCK));
-    }
+    ten_wait(&mut client);
     client.finish();
     for (reply, tag) in client.receive_many(10).iter().zip(0..) {
         assert_eq!((reply.tag, status(reply)), (tag, BLOCKED));
@@ -170,9 +171,7 @@ fn a_server_that_is_shut_down_answers_those_who_wait() {
     let served = Served::memory();
     let (mut holder, mut client) = (session(&served), session(&served));
     assert_eq!(holder.lock(1, lock(WR, 0, 0, 1)), SUCCESS);
-    for tag in 0..10 {
-        client.send(tag, tlock(1, lock(WR, 0, 0, 2), BLOCK));
-    }
+    ten_wait(&mut client);
     client.getattr(0).unwrap();
     assert!(served.server.shut_down(PATIENCE));
     for (reply, tag) in client.receive_many(10).iter().zip(0..) {

@@ -295,3 +295,40 @@ fn all_locks_are_gone_however_their_holder_dies() {
     host.kill();
     assert_eq!(client.lock(1, whole(RD, 1)), SUCCESS);
 }
+
+/// How many bytes this client can lock, one by one, as as many processes as `processes` says.
+fn takes(client: &mut Raw, processes: bool) -> u64 {
+    let one = |at: &u64| {
+        let process = if processes { *at as u32 } else { 1 };
+        client.lock(1, lock(RD, 2 * at, 1, process)) == SUCCESS
+    };
+    (0..200).take_while(one).count() as u64
+}
+
+#[test]
+fn who_takes_all_the_locks_it_can_leaves_every_other_client_some() {
+    for processes in [false, true] {
+        let mut limits = Limits::default();
+        limits.sessions = 4;
+        if processes {
+            // Each has a file to itself.
+            limits.lock_files = 40;
+        } else {
+            limits.lock_records = 40;
+        }
+        let served = Served::memory_with(limits);
+        let mut greedy = session(&served);
+        let taken = takes(&mut greedy, processes);
+        assert!((10..40).contains(&taken), "{taken}");
+        for _ in 0..3 {
+            let mut other = session(&served);
+            assert!(takes(&mut other, processes) >= 5);
+            std::mem::forget(other);
+        }
+        // What is released can be had again.
+        for process in 0..200 {
+            assert_eq!(greedy.lock(1, lock(UN, 0, 0, process)), SUCCESS);
+        }
+        assert!(takes(&mut greedy, processes) >= 5);
+    }
+}

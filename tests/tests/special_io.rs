@@ -21,6 +21,7 @@ use virtfs_vfs::{
 const EFBIG: u32 = 27;
 const EDQUOT: u32 = 122;
 const O_RDWR: u32 = 0o2;
+const O_APPEND: u32 = 0o2000;
 const O_DSYNC: u32 = 0o10000;
 const O_SYNC: u32 = 0o4_010_000;
 
@@ -115,6 +116,26 @@ fn errors_of_the_host_reach_the_write_that_meets_them() {
         assert_eq!(client.clunk(fid), Ok(()));
     }
     drop((client, outer, mounted));
+}
+
+#[test]
+fn an_append_goes_to_the_true_end_whoever_wrote_there() {
+    let dir = tempfile::tempdir().unwrap();
+    let served = Served::local(dir.path());
+    let mut client = served.session();
+    create(&mut client, 1, "log");
+    for fid in [2, 3] {
+        client.walk(0, fid, &["log"]).unwrap();
+        client.lopen(fid, O_RDWR | O_APPEND).unwrap();
+    }
+    assert_eq!(client.write(1, 0, b"one "), Ok(4));
+    assert_eq!(client.write(2, 0, b"two "), Ok(4));
+    assert_eq!(client.write(3, 1 << 40, b"three "), Ok(6));
+    assert_eq!(client.write(2, 2, b"four"), Ok(4));
+    assert_eq!(client.write(1, 0, b"ONE"), Ok(3));
+    assert_eq!(client.read(2, 4, 100).unwrap(), b"two three four");
+    let log = fs::read(dir.path().join("log")).unwrap();
+    assert_eq!(log, b"ONE two three four");
 }
 
 /// The flags of the descriptor of this process that stands for a file.

@@ -31,18 +31,21 @@ pub(crate) fn moved() {
 /// To be asked before a change in a directory, or a step up from it: `ESTALE` if it is known to
 /// be outside.
 pub(crate) fn check(cx: &Cx<'_>, dir: &LocalNode) -> Result<(), Errno> {
-    if dir.is_root {
+    if dir.is_root() {
         return Ok(());
     }
     let moves = moves();
-    if dir.tree.landlock && dir.checked.load(Ordering::Acquire) == moves {
+    let checked = dir.inode.dir.as_ref().map(|dir| &dir.checked);
+    if dir.tree().landlock && checked.is_some_and(|at| at.load(Ordering::Acquire) == moves) {
         return Ok(());
     }
     match chain(cx, dir) {
         Err(Errno::ESTALE) if lies_below_root(cx, dir) => return Ok(()),
         result => result?,
     }
-    dir.checked.store(moves, Ordering::Release);
+    if let Some(checked) = checked {
+        checked.store(moves, Ordering::Release);
+    }
     Ok(())
 }
 
@@ -50,10 +53,10 @@ pub(crate) fn check(cx: &Cx<'_>, dir: &LocalNode) -> Result<(), Errno> {
 /// mean that one of them is outside.
 pub(crate) fn explain(cx: &Cx<'_>, dirs: &[&LocalNode], error: Errno) -> Errno {
     let outside =
-        |dir: &&LocalNode| !dir.is_root && chain(cx, dir).is_err() && !lies_below_root(cx, dir);
+        |dir: &&LocalNode| !dir.is_root() && chain(cx, dir).is_err() && !lies_below_root(cx, dir);
     let doubtful = matches!(error, Errno::EACCES | Errno::EXDEV);
     match dirs.first() {
-        Some(dir) if dir.tree.landlock && doubtful && dirs.iter().any(outside) => Errno::ESTALE,
+        Some(dir) if dir.tree().landlock && doubtful && dirs.iter().any(outside) => Errno::ESTALE,
         _ => error,
     }
 }
@@ -61,7 +64,7 @@ pub(crate) fn explain(cx: &Cx<'_>, dirs: &[&LocalNode], error: Errno) -> Errno {
 /// The entry of a node, if the node still is there: `ENOENT` if the name is gone, `ESTALE` if it
 /// stands for another file.
 pub(crate) fn current_entry(cx: &Cx<'_>, node: &LocalNode) -> Result<Entry, Errno> {
-    if node.is_root {
+    if node.is_root() {
         return Err(Errno::EBUSY);
     }
     let entry = node.entry().ok_or(Errno::ENOENT)?;
@@ -90,7 +93,7 @@ fn climb(cx: &Cx<'_>, dir: &LocalNode) -> Result<(), Errno> {
     let mut above: Option<Arc<LocalNode>> = None;
     loop {
         let node = above.as_deref().unwrap_or(dir);
-        if node.is_root {
+        if node.is_root() {
             return Ok(());
         }
         let entry = current_entry(cx, node);
@@ -106,12 +109,12 @@ fn climb(cx: &Cx<'_>, dir: &LocalNode) -> Result<(), Errno> {
 /// than the kernel tells (4,096 bytes).
 fn lies_below_root(cx: &Cx<'_>, dir: &LocalNode) -> bool {
     let mut root = dir.entry().map(|entry| entry.parent);
-    while let Some(node) = root.take_if(|node| !node.is_root) {
+    while let Some(node) = root.take_if(|node| !node.is_root()) {
         root = node.entry().map(|entry| entry.parent);
     }
     let path = |node: &LocalNode| {
         let fd = node.fd(cx).ok()?;
-        node.tree.proc.path_of(fd.as_fd()).ok()
+        node.tree().proc.path_of(fd.as_fd()).ok()
     };
     let (Some(root), Some(dir)) = (root.and_then(|root| path(&root)), path(dir)) else {
         return false;

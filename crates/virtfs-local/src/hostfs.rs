@@ -2,10 +2,17 @@
 
 use std::os::fd::BorrowedFd;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, Weak};
 
+use rustc_hash::FxHashMap;
 use rustix::fs::fstatfs;
+use virtfs_vfs::Errno;
 
+use crate::inode::InodeId;
+use crate::options::{Multidevs, Options};
+use crate::sync::lock;
 use crate::sys::handle::FileHandle;
+use crate::tree::Tree;
 
 const TMPFS: u64 = 0x0102_1994;
 const RAMFS: u64 = 0x8584_58f6;
@@ -33,9 +40,13 @@ const REMOTE: [u64; 16] = [
     0x786f_4256, // VirtualBox
 ];
 
-/// One mounted file system.
+/// One mounted file system: what is the same for all of its inodes is here, once.
 #[derive(Debug)]
 pub(crate) struct HostFs {
+    /// The export that it was met in.
+    pub(crate) tree: Arc<Tree>,
+    pub(crate) mount: u64,
+    pub(crate) dev: u64,
     /// Its place among the devices of the export, by which `qid.path` tells them apart; the
     /// root's is 0.
     pub(crate) index: u64,
@@ -54,8 +65,11 @@ impl HostFs {
         fstatfs(fd).map_or(0, |s| (s.f_type as u64) & 0xffff_ffff)
     }
 
-    pub(crate) fn new(index: u64, magic: u64) -> Self {
+    fn new(tree: Arc<Tree>, id: InodeId, index: u64, magic: u64) -> Self {
         Self {
+            tree,
+            mount: id.mount,
+            dev: id.dev,
             index,
             magic,
             remote: REMOTE.contains(&magic),
@@ -75,7 +89,7 @@ impl HostFs {
     }
 
     /// The generation inside a handle, where the layout of the handle is known.
-    pub(crate) fn generation(&self, handle: &FileHandle) -> Option<u64> {
+    pub(crate) fn generation(&self, handle: &FileHandle) -> Option<u32> {
         let at = match (self.magic, handle.kind() & 0xff) {
             (EXT, 1 | 2) | (XFS, 1 | 2) => 4,
             (XFS, 0x81 | 0x82) => 8,
@@ -83,6 +97,85 @@ impl HostFs {
             _ => return None,
         };
         let bytes = handle.bytes().get(at..at + 4)?.try_into().ok()?;
-        Some(u32::from_ne_bytes(bytes).into())
+        Some(u32::from_ne_bytes(bytes))
+    }
+}
+
+/// The file systems that were met in an export.
+#[derive(Debug)]
+pub(crate) struct Hosts {
+    met: Mutex<Met>,
+    /// Whether a file of another device than the root's was met.
+    spans: AtomicBool,
+    multidevs: Multidevs,
+    on_other_device: Option<fn()>,
+}
+
+#[derive(Debug, Default)]
+struct Met {
+    /// The indices of devices.
+    indices: FxHashMap<u64, u64>,
+    /// By mount and device, for as long as there are inodes of them.
+    mounts: FxHashMap<(u64, u64), Weak<HostFs>>,
+}
+
+impl Hosts {
+    pub(crate) fn new(options: &Options) -> Self {
+        Self {
+            met: Mutex::default(),
+            spans: AtomicBool::new(false),
+            multidevs: options.multidevs,
+            on_other_device: options.on_other_device,
+        }
+    }
+
+    /// Whether there is more than one device.
+    pub(crate) fn spans(&self) -> bool {
+        self.spans.load(Ordering::Relaxed)
+    }
+
+    /// That of an inode which a descriptor stands for. `ENODEV` for other devices than the root's
+    /// if they are forbidden.
+    pub(crate) fn of(
+        &self,
+        tree: &Arc<Tree>,
+        id: InodeId,
+        fd: BorrowedFd<'_>,
+    ) -> Result<Arc<HostFs>, Errno> {
+        let known = |met: &Met| met.mounts.get(&(id.mount, id.dev)).and_then(Weak::upgrade);
+        if let Some(host) = known(&lock(&self.met)) {
+            return Ok(host);
+        }
+        let magic = HostFs::magic(fd);
+        let mut met = lock(&self.met);
+        if let Some(host) = known(&met) {
+            return Ok(host); // Another request was quicker.
+        }
+        let next = met.indices.len() as u64;
+        let first = next == 0;
+        let new = !met.indices.contains_key(&id.dev);
+        // Nothing of it gets a number.
+        if new && !first && self.multidevs == Multidevs::Forbid {
+            return Err(Errno::ENODEV);
+        }
+        let number = *met.indices.entry(id.dev).or_insert(next);
+        let index = match self.multidevs {
+            Multidevs::Warn => 0,
+            Multidevs::Remap | Multidevs::Forbid => number,
+        };
+        let host = Arc::new(HostFs::new(tree.clone(), id, index, magic));
+        met.mounts.retain(|_, host| host.strong_count() > 0);
+        let mount = (id.mount, id.dev);
+        met.mounts.insert(mount, Arc::downgrade(&host));
+        drop(met);
+        if new
+            && !first
+            && !self.spans.swap(true, Ordering::Relaxed)
+            && self.multidevs == Multidevs::Warn
+            && let Some(warn) = self.on_other_device
+        {
+            warn();
+        }
+        Ok(host)
     }
 }

@@ -1,8 +1,8 @@
 //! An inode that clients have reached: what it is, and a descriptor of it or what is left of one.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, Weak};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 
 use rustix::fs::{AtFlags, Statx, StatxFlags, statx};
 use rustix::io;
@@ -10,20 +10,22 @@ use rustix::path::Arg;
 use virtfs_vfs::{FileKind, Qid};
 
 use crate::budget::Holder;
+use crate::directory::Directory;
 use crate::hostfs::HostFs;
 use crate::ownership::Memory;
-use crate::proc::ProcFd;
 use crate::qid::qid;
 use crate::sync::lock;
-use crate::sys::handle::{self, FileHandle};
-use crate::tree::{LocalNode, Tree};
+use crate::sys::handle;
+use crate::trace::Trace;
+use crate::tree::Tree;
 
 /// Which inode it is, for as long as something keeps its number from being used again.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) struct InodeId {
-    mount: u64,
-    dev: u64,
-    ino: u64,
+    pub(crate) mount: u64,
+    pub(crate) dev: u64,
+    /// The inode number, which other files may have on other devices.
+    pub(crate) ino: u64,
 }
 
 /// The attributes that every look at a file asks for.
@@ -36,15 +38,6 @@ impl InodeId {
             dev: u64::from(stat.stx_dev_major) << 32 | u64::from(stat.stx_dev_minor),
             ino: stat.stx_ino,
         }
-    }
-
-    pub(crate) fn dev(&self) -> u64 {
-        self.dev
-    }
-
-    /// The inode number, which other files may have on other devices.
-    pub(crate) fn ino(&self) -> u64 {
-        self.ino
     }
 
     /// Whether both are on one mount.
@@ -77,28 +70,35 @@ pub(crate) fn look_at_for(
     statx(dir, name, flags, want)
 }
 
-/// Shared by all nodes that reached it.
+/// Shared by all nodes that reached it. There may be a million, each with a fid of its own: 88
+/// bytes.
 #[derive(Debug)]
 pub(crate) struct Inode {
-    pub(crate) id: InodeId,
+    pub(crate) ino: u64,
+    pub(crate) host: Arc<HostFs>,
     /// What it is on the host.
     pub(crate) host_kind: FileKind,
     /// What the model remembers of it.
     pub(crate) memory: Memory,
-    pub(crate) qid_path: u64,
-    pub(crate) host: Arc<HostFs>,
+    /// What a directory has more.
+    pub(crate) dir: Option<Box<Directory>>,
     descriptor: Mutex<Descriptor>,
     /// Whether it was used since the sweep last came by.
     used: AtomicBool,
     /// Whether its last name may be gone: then a descriptor is all that keeps it.
     unlinked: AtomicBool,
     /// How many open files of it are parked.
-    parked: AtomicUsize,
-    generation: OnceLock<Option<u64>>,
-    /// The node of a directory, which has only one.
-    pub(crate) place: Mutex<Weak<LocalNode>>,
-    tree: Arc<Tree>,
+    parked: AtomicU32,
+    /// [`UNASKED`], [`UNKNOWN`] or [`KNOWN`].
+    asked: AtomicU8,
+    generation: AtomicU32,
 }
+
+/// The generation has not been asked for.
+const UNASKED: u8 = 0;
+/// Nobody tells it.
+const UNKNOWN: u8 = 1;
+const KNOWN: u8 = 2;
 
 #[derive(Debug)]
 enum Descriptor {
@@ -108,66 +108,45 @@ enum Descriptor {
     Demoted(Trace),
 }
 
-/// What a demoted inode is known again by.
-#[derive(Clone, Debug)]
-pub(crate) enum Trace {
-    /// The kernel's handle, and one that Landlock lets be used.
-    Handle {
-        plain: FileHandle,
-        connectable: Option<FileHandle>,
-    },
-    /// The time of birth, where the file system has no handles.
-    Born(i64, u32),
-}
-
-impl Trace {
-    fn of(fd: BorrowedFd<'_>, proc: &ProcFd, connectable: bool) -> Option<Self> {
-        if let Ok(plain) = handle::of(fd) {
-            let connectable = connectable
-                .then(|| handle::connectable(proc.as_fd(), ProcFd::name(fd).as_c_str()).ok())
-                .flatten();
-            return Some(Self::Handle { plain, connectable });
-        }
-        let stat = look(fd, StatxFlags::BTIME).ok()?;
-        let known = stat.stx_mask & StatxFlags::BTIME.bits() != 0;
-        known.then_some(Self::Born(stat.stx_btime.tv_sec, stat.stx_btime.tv_nsec))
-    }
-
-    fn is_of(&self, fd: BorrowedFd<'_>, proc: &ProcFd) -> bool {
-        match (self, Self::of(fd, proc, false)) {
-            (Self::Handle { plain, .. }, Some(Self::Handle { plain: other, .. })) => {
-                *plain == other
-            }
-            (Self::Born(sec, nsec), Some(Self::Born(s, n))) => (*sec, *nsec) == (s, n),
-            _ => false,
-        }
-    }
-}
-
 impl Inode {
     pub(crate) fn new(
-        tree: &Arc<Tree>,
-        stat: &Statx,
+        host: Arc<HostFs>,
+        ino: u64,
         host_kind: FileKind,
         memory: Memory,
         fd: OwnedFd,
-        host: Arc<HostFs>,
     ) -> Self {
-        let id = InodeId::of(stat);
+        let directory = host_kind == FileKind::Directory;
         Self {
-            id,
+            ino,
+            host,
             host_kind,
             memory,
-            qid_path: tree.qids.path(host.index, id.ino),
-            host,
+            dir: directory.then(Box::default),
             descriptor: Mutex::new(Descriptor::Held(Arc::new(fd))),
             used: AtomicBool::new(true),
             unlinked: AtomicBool::new(false),
-            parked: AtomicUsize::new(0),
-            generation: OnceLock::new(),
-            place: Mutex::default(),
-            tree: tree.clone(),
+            parked: AtomicU32::new(0),
+            asked: AtomicU8::new(UNASKED),
+            generation: AtomicU32::new(0),
         }
+    }
+
+    pub(crate) fn id(&self) -> InodeId {
+        InodeId {
+            mount: self.host.mount,
+            dev: self.host.dev,
+            ino: self.ino,
+        }
+    }
+
+    pub(crate) fn tree(&self) -> &Arc<Tree> {
+        &self.host.tree
+    }
+
+    /// The path of its qids.
+    pub(crate) fn qid_path(&self) -> u64 {
+        self.tree().qids.path(self.host.index, self.ino)
     }
 
     /// What it is to clients.
@@ -189,14 +168,14 @@ impl Inode {
     /// Whether a look at some place saw this inode. Numbers are believed only while a descriptor
     /// keeps them from being used again.
     pub(crate) fn is_at(&self, stat: &Statx) -> bool {
-        self.id == InodeId::of(stat)
+        self.id() == InodeId::of(stat)
             && FileKind::from_mode(stat.stx_mode.into()) == Some(self.host_kind)
     }
 
     fn can_be_opened_by(&self, trace: &Trace) -> bool {
-        let root = self.tree.mount.as_ref();
-        matches!(trace, Trace::Handle { .. })
-            && root.is_some_and(|(root, _)| root.same_mount(&self.id))
+        let root = self.tree().mount.as_ref();
+        matches!(trace, Trace::Handles(_))
+            && root.is_some_and(|(root, _)| root.same_mount(&self.id()))
     }
 
     /// What is left of a closed descriptor.
@@ -215,7 +194,7 @@ impl Inode {
         stat: &Statx,
     ) -> Result<Arc<OwnedFd>, OwnedFd> {
         // The mount may differ: a handle may be opened by another bind mount.
-        if !self.id.same_inode(&InodeId::of(stat))
+        if !self.id().same_inode(&InodeId::of(stat))
             || FileKind::from_mode(stat.stx_mode.into()) != Some(self.host_kind)
         {
             return Err(fd);
@@ -224,13 +203,13 @@ impl Inode {
         self.used.store(true, Ordering::Relaxed);
         match &*descriptor {
             Descriptor::Held(held) => return Ok(held.clone()),
-            Descriptor::Demoted(trace) if trace.is_of(fd.as_fd(), &self.tree.proc) => {}
+            Descriptor::Demoted(trace) if trace.is_of(fd.as_fd(), &self.tree().proc) => {}
             Descriptor::Demoted(_) => return Err(fd),
         }
         let fd = Arc::new(fd);
         *descriptor = Descriptor::Held(fd.clone());
         drop(descriptor);
-        self.tree.nodes.add(self);
+        self.tree().nodes.add(self);
         Ok(fd)
     }
 
@@ -287,10 +266,10 @@ impl Holder for Inode {
         if Arc::strong_count(fd) > 1 {
             return false;
         }
-        let Some(trace) = Trace::of(fd.as_fd(), &self.tree.proc, self.tree.shut_in) else {
+        let Some(trace) = Trace::of(fd.as_fd(), &self.tree().proc, self.tree().shut_in) else {
             return false;
         };
-        if self.tree.needs_handles && !self.can_be_opened_by(&trace) {
+        if self.tree().needs_handles && !self.can_be_opened_by(&trace) {
             return false;
         }
         *descriptor = Descriptor::Demoted(trace);
@@ -301,20 +280,39 @@ impl Holder for Inode {
 impl Inode {
     /// The generation: asked for once, without opening the file.
     pub(crate) fn generation(&self, fd: BorrowedFd<'_>) -> Option<u64> {
-        *self
-            .generation
-            .get_or_init(|| self.host.generation(&handle::of(fd).ok()?))
+        if self.asked.load(Ordering::Acquire) == UNASKED {
+            let told = handle::of(fd).ok();
+            let told = told.and_then(|handle| self.host.generation(&handle));
+            if let Some(generation) = told {
+                self.generation.store(generation, Ordering::Relaxed);
+            }
+            let state = if told.is_some() { KNOWN } else { UNKNOWN };
+            // Who else asks now is told the same.
+            self.asked.store(state, Ordering::Release);
+        }
+        (self.asked.load(Ordering::Acquire) == KNOWN)
+            .then(|| self.generation.load(Ordering::Relaxed).into())
     }
 
     /// The qid, at a time when the attributes are these.
     pub(crate) fn qid(&self, stat: &Statx) -> Qid {
-        qid(self.kind(), self.qid_path, stat)
+        qid(self.kind(), self.qid_path(), stat)
     }
 }
 
 impl Drop for Inode {
     fn drop(&mut self) {
         let held = matches!(&*lock(&self.descriptor), Descriptor::Held(_));
-        self.tree.forget_inode(self, held);
+        self.tree().forget_inode(self, held);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_inode_fits_its_memory() {
+        assert!(size_of::<Inode>() <= 88, "{}", size_of::<Inode>());
     }
 }

@@ -13,15 +13,21 @@
 #![deny(unsafe_code)]
 
 mod access;
+mod below;
+mod bounce;
 mod budget;
 mod call;
 pub mod check;
 mod chmod;
 mod contain;
+mod direct;
+mod directory;
+mod entryname;
 mod hostfs;
 mod ids;
 mod inode;
 mod localfs;
+mod node;
 mod opened;
 mod ops;
 mod options;
@@ -33,7 +39,9 @@ mod search;
 mod sync;
 mod sys;
 mod thread;
+mod trace;
 mod tree;
+mod weaktable;
 mod xattrs;
 
 pub use access::{CannotActAs, can_act_as};

@@ -118,7 +118,7 @@ impl LocalFs {
     }
 
     fn owns(&self, node: &LocalNode) -> bool {
-        Arc::ptr_eq(&node.tree, &self.tree)
+        Arc::ptr_eq(node.tree(), &self.tree)
     }
 
     pub(crate) fn model(&self) -> &dyn Ownership {

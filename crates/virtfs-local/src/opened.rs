@@ -10,11 +10,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 
 use rustix::fs::OFlags;
-use virtfs_vfs::{Credentials, Cx, Errno, FileKind};
+use rustix::io;
+use virtfs_vfs::{Credentials, Cx, Errno, FileKind, OpenFlags};
 
 use crate::access;
 use crate::budget::Holder;
 use crate::call::{errno, raw};
+use crate::direct::Direct;
 use crate::inode::{LOOK, look};
 use crate::ops::list::Listing;
 use crate::sync::lock;
@@ -32,13 +34,24 @@ pub(crate) struct LocalOpen {
     user: Option<Arc<Credentials>>,
     /// `None` while it is parked.
     descriptor: Mutex<Option<Arc<OwnedFd>>>,
+    /// For a regular file that was opened with `O_DIRECT`.
+    direct: Option<Box<Direct>>,
     used: AtomicBool,
     this: Weak<LocalOpen>,
 }
 
 impl LocalOpen {
-    /// `fd` was opened with these flags.
-    pub(crate) fn new(cx: &Cx<'_>, node: Arc<LocalNode>, fd: OwnedFd, how: OFlags) -> Arc<Self> {
+    /// `fd` was opened with these flags, for a client that asked for `flags`.
+    pub(crate) fn new(
+        cx: &Cx<'_>,
+        node: Arc<LocalNode>,
+        fd: OwnedFd,
+        (how, flags): (OFlags, OpenFlags),
+    ) -> Arc<Self> {
+        let regular = node.inode.kind() == FileKind::Regular;
+        let direct = (regular && flags.contains(OpenFlags::DIRECT))
+            .then(|| Direct::of(fd.as_fd()))
+            .flatten();
         let once = OFlags::CREATE | OFlags::EXCL | OFlags::TRUNC | OFlags::NOFOLLOW;
         let open = Arc::new_cyclic(|this| Self {
             node,
@@ -46,6 +59,7 @@ impl LocalOpen {
             how: how.difference(once),
             user: cx.credentials().cloned(),
             descriptor: Mutex::new(Some(Arc::new(fd))),
+            direct,
             used: AtomicBool::new(true),
             this: this.clone(),
         });
@@ -82,13 +96,49 @@ impl LocalOpen {
         Ok(fd)
     }
 
+    /// The way past the page cache for an aligned transfer, with the descriptor to use; `fd` is
+    /// the other one.
+    pub(crate) fn direct(
+        &self,
+        cx: &Cx<'_>,
+        fd: &OwnedFd,
+        (offset, length): (u64, usize),
+    ) -> Option<(&Direct, Arc<OwnedFd>)> {
+        let direct = self.direct.as_deref()?;
+        if !direct.takes(offset, length) {
+            return None;
+        }
+        cx.about_to_block();
+        let tree = self.tree();
+        let how = self.how | OFlags::DIRECT;
+        let open = || {
+            if !tree.opens.make_room() {
+                return Err(io::Errno::MFILE);
+            }
+            let reopen = || raw(cx, || tree.proc.reopen(fd.as_fd(), how)).map_err(errno);
+            let opened = access::or_as_server(reopen);
+            opened.map_err(|error| io::Errno::from_raw_os_error(error.raw() as i32))
+        };
+        let (second, is_new) = direct.fd(open);
+        if is_new {
+            tree.opens.count();
+        }
+        Some((direct, second?))
+    }
+
     /// Whether each write goes to the end of the file.
     pub(crate) fn appends(&self) -> bool {
         self.how.contains(OFlags::APPEND)
     }
 
+    fn close_direct(&self) {
+        if self.direct.as_deref().is_some_and(Direct::close) {
+            self.tree().opens.remove();
+        }
+    }
+
     fn tree(&self) -> &Tree {
-        &self.node.tree
+        self.node.tree()
     }
 }
 
@@ -105,7 +155,12 @@ impl Holder for LocalOpen {
         let Some(fd) = &*descriptor else {
             return false;
         };
-        if inode.kind() != FileKind::Regular || Arc::strong_count(fd) > 1 || !inode.park() {
+        let busy = |direct: &Direct| direct.is_busy();
+        if inode.kind() != FileKind::Regular
+            || Arc::strong_count(fd) > 1
+            || self.direct.as_deref().is_some_and(busy)
+            || !inode.park()
+        {
             return false;
         }
         // As it will be then: by its user, or the server.
@@ -118,12 +173,14 @@ impl Holder for LocalOpen {
             return false;
         }
         *descriptor = None;
+        self.close_direct();
         true
     }
 }
 
 impl Drop for LocalOpen {
     fn drop(&mut self) {
+        self.close_direct();
         let held = lock(&self.descriptor).is_some();
         if held {
             self.tree().opens.remove();

@@ -11,7 +11,7 @@ use virtfs_vfs::{Cx, Errno};
 
 use crate::access;
 use crate::call::{errno, raw};
-use crate::inode::{Inode, LOOK, Trace, look};
+use crate::inode::{Inode, LOOK, look};
 use crate::sys::handle;
 use crate::tree::{LocalNode, Tree};
 
@@ -93,7 +93,7 @@ fn by_name(
     dir: &OwnedFd,
     name: &[u8],
 ) -> Result<Option<Arc<OwnedFd>>, Errno> {
-    match open_path(cx, &node.tree, dir.as_fd(), name) {
+    match open_path(cx, node.tree(), dir.as_fd(), name) {
         Ok(fd) => adopt(&node.inode, fd),
         Err(io::Errno::NOENT | io::Errno::NOTDIR | io::Errno::STALE) => Ok(None),
         Err(error) => Err(errno(error)),
@@ -101,14 +101,17 @@ fn by_name(
 }
 
 fn by_handle(cx: &Cx<'_>, node: &LocalNode) -> Result<Option<Arc<OwnedFd>>, Errno> {
-    let tree = &node.tree;
+    let tree = node.tree();
     let Some((root, mount)) = &tree.mount else {
         return Ok(None);
     };
-    let Some(Trace::Handle { plain, connectable }) = node.inode.trace() else {
+    let Some(trace) = node.inode.trace() else {
         return Ok(node.inode.held());
     };
-    if !root.same_mount(&node.inode.id) {
+    let Some((plain, connectable)) = trace.handles() else {
+        return Ok(None);
+    };
+    if !root.same_mount(&node.inode.id()) {
         return Ok(None);
     }
     let open = |handle| match tree.with_room(|| handle::open(mount.as_fd(), handle)) {
@@ -125,25 +128,24 @@ fn by_handle(cx: &Cx<'_>, node: &LocalNode) -> Result<Option<Arc<OwnedFd>>, Errn
     // In another directory than the connectable handle's: Landlock lets nothing be done with it
     // unless the kernel knows in which.
     let usable = |fd: &OwnedFd| !tree.shut_in || tree.proc.knows_a_way_to(fd.as_fd());
+    let try_it = || match open(&plain)?.filter(usable) {
+        Some(fd) => adopt(&node.inode, fd),
+        None => Ok(None),
+    };
     let Some(fd) = open(&plain)? else {
         return Ok(None);
     };
     if usable(&fd) {
         return adopt(&node.inode, fd);
     }
+    // What has no name any more is found nowhere.
+    let nowhere = look(fd.as_fd(), LOOK).is_ok_and(|stat| stat.stx_nlink == 0);
     drop(fd);
+    if nowhere {
+        return Ok(None);
+    }
     cx.about_to_block();
-    let turn = tree.searches.turn();
-    // Somebody else's search may have been for this one as well.
-    if let Some(fd) = open(&plain)?.filter(usable) {
-        return adopt(&node.inode, fd);
-    }
-    if turn.search(cx, tree, mount.as_fd())?
-        && let Some(fd) = open(&plain)?.filter(usable)
-    {
-        return adopt(&node.inode, fd);
-    }
-    Ok(None)
+    tree.searches.find(cx, mount.as_fd(), &node.inode, try_it)
 }
 
 fn adopt(inode: &Arc<Inode>, fd: OwnedFd) -> Result<Option<Arc<OwnedFd>>, Errno> {

@@ -4,47 +4,29 @@
 //! one node for each directory, and one for each (directory, name) of anything else. An entry is a
 //! hint: the host may have moved the file since.
 
-use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
 use std::os::fd::{AsFd, OwnedFd};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
 
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::{FxBuildHasher, FxHashSet};
 use rustix::fs::Statx;
 use rustix::io;
 use virtfs_vfs::{Cx, Errno, FileKind};
 
+use crate::bounce::Bounces;
 use crate::budget::Budget;
-use crate::hostfs::HostFs;
+use crate::hostfs::Hosts;
 use crate::inode::{Inode, InodeId};
+pub(crate) use crate::node::{Entry, LocalNode};
 use crate::opened::LocalOpen;
-use crate::options::{FileHandles, Multidevs, Options};
+use crate::options::{FileHandles, Options};
 use crate::ownership::{self, Memory, Met, Ownership};
 use crate::proc::ProcFd;
 use crate::qid::QidPaths;
-use crate::restore;
 use crate::search::Searches;
 use crate::sync::lock;
-
-/// A file as a client reached it: an inode and the entry that led there.
-#[derive(Debug)]
-pub(crate) struct LocalNode {
-    pub(crate) inode: Arc<Inode>,
-    pub(crate) tree: Arc<Tree>,
-    pub(crate) is_root: bool,
-    /// `None` for the root, and once we removed the entry.
-    entry: Mutex<Option<Entry>>,
-    children: Mutex<HashMap<Arc<[u8]>, Weak<LocalNode>>>,
-    /// The count of moves at which the way up to the root was last seen whole (`contain`).
-    pub(crate) checked: AtomicU64,
-}
-
-/// Where a node was reached.
-#[derive(Clone, Debug)]
-pub(crate) struct Entry {
-    pub(crate) parent: Arc<LocalNode>,
-    pub(crate) name: Arc<[u8]>,
-}
+use crate::weaktable::WeakTable;
 
 /// What the nodes of one export share.
 #[derive(Debug)]
@@ -64,94 +46,18 @@ pub(crate) struct Tree {
     pub(crate) shut_in: bool,
     /// Whether only what can be opened by its handle may lose its descriptor.
     pub(crate) needs_handles: bool,
+    /// For direct I/O.
+    pub(crate) bounces: Bounces,
     /// For files that the host has moved.
     pub(crate) searches: Searches,
-    hosts: Mutex<FxHashMap<u64, Arc<HostFs>>>,
-    /// Whether a file of another device than the root's was met.
-    spans: AtomicBool,
-    multidevs: Multidevs,
-    on_other_device: Option<fn()>,
-    inodes: Mutex<FxHashMap<InodeId, Weak<Inode>>>,
+    hosts: Hosts,
+    inodes: WeakTable<Inode>,
+    /// For names, which clients choose.
+    names: RandomState,
     /// Held while entries change, never over a kernel call.
     shape: Mutex<()>,
     /// Held over a rename on local file systems, so that entries follow in the kernel's order.
     pub(crate) renaming: Mutex<()>,
-}
-
-impl LocalNode {
-    /// The inode's descriptor, brought back if it was closed. `ESTALE` if it cannot be found.
-    pub(crate) fn fd(&self, cx: &Cx<'_>) -> Result<Arc<OwnedFd>, Errno> {
-        match self.inode.held() {
-            Some(fd) => Ok(fd),
-            None => restore::restore(self, cx),
-        }
-    }
-
-    /// The entry, as far as we know.
-    pub(crate) fn entry(&self) -> Option<Entry> {
-        lock(&self.entry).clone()
-    }
-
-    /// The node known under this name in this directory.
-    pub(crate) fn child(&self, name: &[u8]) -> Option<Arc<LocalNode>> {
-        lock(&self.children).get(name).and_then(Weak::upgrade)
-    }
-
-    /// Whether this is the entry, as far as we know.
-    pub(crate) fn is_child(&self, dir: &Arc<LocalNode>, name: &[u8]) -> bool {
-        lock(&self.entry)
-            .as_ref()
-            .is_some_and(|entry| Arc::ptr_eq(&entry.parent, dir) && *entry.name == *name)
-    }
-
-    fn forget_child(&self, name: &[u8], child: *const LocalNode) {
-        let mut children = lock(&self.children);
-        if children.get(name).is_some_and(|c| c.as_ptr() == child) {
-            children.remove(name);
-            if children.capacity() > 64.max(8 * children.len()) {
-                children.shrink_to_fit();
-            }
-        }
-    }
-
-    /// Takes the entry away.
-    fn detach(self: &Arc<Self>) {
-        let old = lock(&self.entry).take();
-        if let Some(old) = old {
-            old.parent.forget_child(&old.name, Arc::as_ptr(self));
-        }
-    }
-
-    /// Makes the entry this one, unless that would make the node its own ancestor (entries of
-    /// which the host knows better).
-    fn attach(self: &Arc<Self>, dir: &Arc<LocalNode>, name: Arc<[u8]>) -> bool {
-        self.detach();
-        let mut above = Some(dir.clone());
-        while let Some(node) = above {
-            if Arc::ptr_eq(&node, self) {
-                return false;
-            }
-            above = lock(&node.entry).as_ref().map(|e| e.parent.clone());
-        }
-        let parent = dir.clone();
-        lock(&dir.children).insert(name.clone(), Arc::downgrade(self));
-        *lock(&self.entry) = Some(Entry { parent, name });
-        true
-    }
-}
-
-impl Drop for LocalNode {
-    /// Lets go of the parents one by one: a chain of thousands must not recurse.
-    fn drop(&mut self) {
-        let mut this: *const Self = self;
-        let mut entry = lock(&self.entry).take();
-        while let Some(Entry { parent, name }) = entry {
-            parent.forget_child(&name, this);
-            this = Arc::as_ptr(&parent);
-            // The parent's own drop, at the end of the closure, has then nothing above it.
-            entry = Arc::into_inner(parent).and_then(|parent| lock(&parent.entry).take());
-        }
-    }
 }
 
 impl Tree {
@@ -171,12 +77,11 @@ impl Tree {
             mount,
             shut_in: landlock || options.landlock_in_force,
             needs_handles: options.file_handles == FileHandles::Mandatory,
+            bounces: Bounces::default(),
             searches: Searches::default(),
-            hosts: Mutex::default(),
-            spans: AtomicBool::new(false),
-            multidevs: options.multidevs,
-            on_other_device: options.on_other_device,
-            inodes: Mutex::default(),
+            hosts: Hosts::new(options),
+            inodes: WeakTable::default(),
+            names: RandomState::new(),
             shape: Mutex::default(),
             renaming: Mutex::default(),
         }
@@ -203,8 +108,11 @@ impl Tree {
         stat: &Statx,
     ) -> Result<Arc<LocalNode>, Errno> {
         let inode = self.inode(cx, None, fd, stat, None)?;
-        let node = Arc::new(self.node(inode, None, 0));
-        *lock(&node.inode.place) = Arc::downgrade(&node);
+        let node = Arc::new(LocalNode::new(inode, None));
+        if let Some(dir) = &node.inode.dir {
+            dir.is_root.store(true, Ordering::Relaxed);
+            *lock(&dir.place) = Arc::downgrade(&node);
+        }
         Ok(node)
     }
 
@@ -225,26 +133,34 @@ impl Tree {
         let inode = self.inode(cx, Some((dir, name)), fd, stat, made)?;
         let known;
         let _shape = lock(&self.shape);
-        known = match inode.host_kind {
-            FileKind::Directory => lock(&inode.place).upgrade(),
-            _ => dir.child(name),
+        known = match &inode.dir {
+            Some(own) => lock(&own.place).upgrade(),
+            None => dir.child(name),
         };
         if let Some(node) = known.filter(|node| Arc::ptr_eq(&node.inode, &inode)) {
+            let is_there = |entry: Entry| Arc::ptr_eq(&entry.parent, dir) && *entry.name == *name;
             // A directory found elsewhere was moved by the host: it has one place only.
-            if node.is_root || node.is_child(dir, name) || node.attach(dir, name.into()) {
+            if node.is_root() || node.entry().is_some_and(is_there) || node.attach(dir, name) {
                 return Ok(node);
             }
         }
-        let name: Arc<[u8]> = name.into();
         let entry = Entry {
             parent: dir.clone(),
-            name: name.clone(),
+            name: name.into(),
         };
-        let node = Arc::new(self.node(inode, Some(entry), moves));
-        if node.inode.host_kind == FileKind::Directory {
-            *lock(&node.inode.place) = Arc::downgrade(&node);
+        let node = Arc::new(LocalNode::new(inode, Some(entry)));
+        if let Some(own) = &node.inode.dir {
+            // The way up was whole when it was for the parent; the root has none.
+            let checked = match &dir.inode.dir {
+                Some(dir) if !dir.is_root.load(Ordering::Relaxed) => {
+                    dir.checked.load(Ordering::Acquire)
+                }
+                _ => moves,
+            };
+            own.checked.store(checked, Ordering::Release);
+            *lock(&own.place) = Arc::downgrade(&node);
         }
-        lock(&dir.children).insert(name, Arc::downgrade(&node));
+        node.enter_parent();
         Ok(node)
     }
 
@@ -268,7 +184,7 @@ impl Tree {
         if let Some(replaced) = replaced.filter(|r| r.is_child(to_dir, to_name)) {
             replaced.detach();
         }
-        moved.attach(to_dir, to_name.into());
+        moved.attach(to_dir, to_name);
     }
 
     /// Follows a removal that the kernel has done; `node` was known under the name before it.
@@ -276,22 +192,6 @@ impl Tree {
         let _shape = lock(&self.shape);
         if node.is_child(dir, name) {
             node.detach();
-        }
-    }
-
-    fn node(self: &Arc<Self>, inode: Arc<Inode>, entry: Option<Entry>, moves: u64) -> LocalNode {
-        // The way up was whole when it was for the parent; the root has none.
-        let checked = match &entry {
-            Some(entry) if !entry.parent.is_root => entry.parent.checked.load(Ordering::Acquire),
-            _ => moves,
-        };
-        LocalNode {
-            inode,
-            tree: self.clone(),
-            is_root: entry.is_none(),
-            entry: Mutex::new(entry),
-            children: Mutex::default(),
-            checked: AtomicU64::new(checked),
         }
     }
 
@@ -306,44 +206,52 @@ impl Tree {
     ) -> Result<Arc<Inode>, Errno> {
         let id = InodeId::of(stat);
         let kind = FileKind::from_mode(stat.stx_mode.into()).ok_or(Errno::EIO)?;
-        let host = self.host(id, &fd)?;
+        let host = self.hosts.of(self, id, fd.as_fd())?;
+        let hash = hash_of_id(&id);
+        let is = |inode: &Inode| inode.id() == id;
+        let hash_of = |inode: &Inode| Some(hash_of_id(&inode.id()));
         let mut fd = fd;
-        let mut other: Option<Arc<Inode>> = None;
         loop {
-            let mut inodes = lock(&self.inodes);
-            let known = inodes.get(&id).and_then(Weak::upgrade);
-            match known.filter(|known| !other.as_ref().is_some_and(|o| Arc::ptr_eq(o, known))) {
-                Some(known) => {
-                    drop(inodes);
-                    match known.adopt(fd, stat) {
-                        Ok(_) => {
-                            if let Some(made) = &memory {
-                                known.memory.absorb(made);
-                            }
-                            return Ok(known);
-                        }
-                        // The number was used again for another file.
-                        Err(back) => (fd, other) = (back, Some(known)),
+            let (known, back) = if let Some(has) = memory.take() {
+                let make = |(fd, memory): (OwnedFd, Memory)| {
+                    let inode = Inode::new(host.clone(), id.ino, kind, memory, fd);
+                    Arc::new(inode)
+                };
+                let parts = (fd, has);
+                match self.inodes.find_or_insert(hash, is, parts, make, hash_of) {
+                    Ok(made) => {
+                        self.nodes.add(&made);
+                        return Ok(made);
+                    }
+                    Err((known, (back, met))) => {
+                        memory = Some(met);
+                        (known, back)
                     }
                 }
-                None => {
-                    let Some(memory) = memory.take() else {
-                        drop(inodes); // The model makes calls.
-                        let file = Met {
-                            tree: self,
-                            fd: fd.as_fd(),
-                            stat,
-                            at,
-                            remote: host.remote,
-                        };
-                        memory = Some(self.model.meet(cx, &file, kind)?);
-                        continue;
-                    };
-                    let inode = Arc::new(Inode::new(self, stat, kind, memory, fd, host));
-                    inodes.insert(id, Arc::downgrade(&inode));
-                    drop(inodes);
-                    self.nodes.add(&inode);
-                    return Ok(inode);
+            } else if let Some(known) = self.inodes.find(hash, is) {
+                (known, fd)
+            } else {
+                let file = Met {
+                    tree: self,
+                    fd: fd.as_fd(),
+                    stat,
+                    at,
+                    remote: host.remote,
+                };
+                memory = Some(self.model.meet(cx, &file, kind)?);
+                continue;
+            };
+            match known.adopt(back, stat) {
+                Ok(_) => {
+                    if let Some(made) = &memory {
+                        known.memory.absorb(made);
+                    }
+                    return Ok(known);
+                }
+                // The number was used again for another file.
+                Err(back) => {
+                    self.inodes.remove(hash, &*known);
+                    fd = back;
                 }
             }
         }
@@ -351,64 +259,67 @@ impl Tree {
 
     /// The numbers of all inodes that are known, whatever device they are on.
     pub(crate) fn numbers(&self) -> FxHashSet<u64> {
-        lock(&self.inodes).keys().map(InodeId::ino).collect()
-    }
-
-    fn host(&self, id: InodeId, fd: &OwnedFd) -> Result<Arc<HostFs>, Errno> {
-        if let Some(host) = lock(&self.hosts).get(&id.dev()) {
-            return Ok(host.clone());
-        }
-        let magic = HostFs::magic(fd.as_fd());
-        let mut hosts = lock(&self.hosts);
-        if let Some(host) = hosts.get(&id.dev()) {
-            return Ok(host.clone()); // Another request was quicker.
-        }
-        let first = hosts.is_empty();
-        // Nothing of it gets a number.
-        if !first && self.multidevs == Multidevs::Forbid {
-            return Err(Errno::ENODEV);
-        }
-        let index = match self.multidevs {
-            Multidevs::Warn => 0,
-            Multidevs::Remap | Multidevs::Forbid => hosts.len() as u64,
-        };
-        let host = Arc::new(HostFs::new(index, magic));
-        hosts.insert(id.dev(), host.clone());
-        drop(hosts);
-        if !first
-            && !self.spans.swap(true, Ordering::Relaxed)
-            && self.multidevs == Multidevs::Warn
-            && let Some(warn) = self.on_other_device
-        {
-            warn();
-        }
-        Ok(host)
+        let mut numbers = FxHashSet::default();
+        self.inodes.each(|inode| {
+            numbers.insert(inode.ino);
+        });
+        numbers
     }
 
     /// The `qid.path` of an entry of a directory, by the number that the directory has for it.
     /// That of a mount point is covered; what lies there is known once it was reached.
     pub(crate) fn listed_path(&self, dir: &LocalNode, name: &[u8], ino: u64) -> u64 {
         let index = dir.inode.host.index;
-        if self.spans.load(Ordering::Relaxed)
+        if self.hosts.spans()
             && let Some(child) = dir.child(name)
             && child.inode.host.index != index
         {
-            return child.inode.qid_path;
+            return child.inode.qid_path();
         }
         self.qids.path(index, ino)
     }
 
     pub(crate) fn forget_inode(&self, inode: &Inode, held: bool) {
-        let mut inodes = lock(&self.inodes);
-        if inodes
-            .get(&inode.id)
-            .is_some_and(|i| std::ptr::eq(i.as_ptr(), inode))
-        {
-            inodes.remove(&inode.id);
-        }
-        drop(inodes);
+        let hash_of = |inode: &Inode| Some(hash_of_id(&inode.id()));
+        self.inodes.forget_dead(hash_of_id(&inode.id()), hash_of);
         if held {
             self.nodes.remove();
         }
+    }
+
+    /// The hash by which directories have a name.
+    pub(crate) fn hash_of_name(&self, name: &[u8]) -> u64 {
+        self.names.hash_one(name)
+    }
+}
+
+fn hash_of_id(id: &InodeId) -> u64 {
+    FxBuildHasher.hash_one(id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_stands_for_the_file_that_was_found_there_last() {
+        let dir = tempfile::tempdir().unwrap();
+        let fs = crate::LocalFs::open(dir.path(), Options::default()).unwrap();
+        let cx = Cx::new(virtfs_vfs::User::NOBODY, &virtfs_vfs::Detached);
+        let mut known = Vec::new();
+        for round in 0..10 {
+            std::fs::write(dir.path().join("new"), round.to_string()).unwrap();
+            std::fs::rename(dir.path().join("new"), dir.path().join("f")).unwrap();
+            let (node, _) = crate::ops::walk::step(&cx, &fs.root, b"f").unwrap();
+            let (again, _) = crate::ops::walk::step(&cx, &fs.root, b"f").unwrap();
+            assert!(Arc::ptr_eq(&node, &again));
+            assert!(known.iter().all(|former| !Arc::ptr_eq(former, &node)));
+            known.push(node);
+            assert!(Arc::ptr_eq(&fs.root.child(b"f").unwrap(), &known[round]));
+        }
+        let last = known.pop().unwrap();
+        fs.tree.renamed(Some(&last), None, &fs.root, b"g");
+        assert!(fs.root.child(b"f").is_none());
+        assert!(Arc::ptr_eq(&fs.root.child(b"g").unwrap(), &last));
     }
 }

@@ -415,6 +415,7 @@ fn open_flags(flags: LopenFlags) -> OpenFlags {
         (LopenFlags::NOATIME, OpenFlags::NOATIME),
         (LopenFlags::SYNC, OpenFlags::SYNC),
         (LopenFlags::DSYNC, OpenFlags::DSYNC),
+        (LopenFlags::DIRECT, OpenFlags::DIRECT),
     ] {
         to.set(flag, flags.contains(from));
     }

@@ -48,6 +48,10 @@ pub(crate) enum Watch {
 pub(crate) trait Watched: Send + Sync {
     fn id(&self) -> u64;
     fn tick(self: Arc<Self>) -> Watch;
+    /// Ends it if it has no fid, and does nothing; whether that is so.
+    fn give_way(&self) -> bool {
+        false
+    }
     fn drain(&self);
     fn abort(&self);
     fn interrupt(self: Arc<Self>);
@@ -92,6 +96,13 @@ impl Sentinel {
     /// All sessions that there are.
     pub(crate) fn all(&self) -> Vec<Arc<dyn Watched>> {
         self.sessions().values().filter_map(Weak::upgrade).collect()
+    }
+
+    /// The same, the oldest first.
+    pub(crate) fn all_by_age(&self) -> Vec<Arc<dyn Watched>> {
+        let mut all = self.all();
+        all.sort_unstable_by_key(|session| session.id());
+        all
     }
 
     /// Requests are about to run. Costs nothing while the sentinel is awake.

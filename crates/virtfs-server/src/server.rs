@@ -1,14 +1,14 @@
 //! A server: exports, budgets, and the sessions that use them.
 
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use crate::ServerBuilder;
 use crate::budget::{Budget, Limits};
 use crate::export::Exports;
 use crate::locks::LockTable;
+use crate::places::{Place, Places};
 use crate::sentinel::{Interrupter, Sentinel, Watched};
 use crate::session::Session;
 use crate::stream::{self, Connection};
@@ -21,47 +21,14 @@ pub(crate) struct Shared {
     pub(crate) locks: Arc<LockTable>,
     pub(crate) opens: Arc<Budget>,
     pub(crate) xattrs: Arc<Budget>,
+    pub(crate) fids: Arc<Budget>,
+    pub(crate) threads: Arc<Budget>,
+    /// Bytes of the buffers of byte streams.
+    pub(crate) buffers: Arc<Budget>,
     pub(crate) sentinel: Arc<Sentinel>,
     pub(crate) interrupter: Option<Box<dyn Interrupter>>,
-    slots: Arc<Slots>,
+    places: Arc<Places>,
     _stop: StopSentinel,
-}
-
-impl Shared {
-    /// How many sessions there are.
-    pub(crate) fn sessions(&self) -> usize {
-        self.slots.count()
-    }
-}
-
-/// How many sessions there are.
-#[derive(Default)]
-struct Slots {
-    used: Mutex<usize>,
-    freed: Condvar,
-}
-
-impl Slots {
-    fn count(&self) -> usize {
-        *self.used.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// A session's place among the sessions of its server, given back when dropped.
-pub(crate) struct Slot {
-    pub(crate) id: u64,
-    slots: Arc<Slots>,
-}
-
-impl Drop for Slot {
-    fn drop(&mut self) {
-        *self
-            .slots
-            .used
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) -= 1;
-        self.slots.freed.notify_all();
-    }
 }
 
 /// Why a connection was not taken.
@@ -70,6 +37,8 @@ impl Drop for Slot {
 pub enum Refused {
     /// There are as many sessions as [`Limits::sessions`] allows.
     TooManySessions,
+    /// Its peer has most of them.
+    TooManyOfPeer,
     /// No thread could be had for it.
     Thread(std::io::Error),
 }
@@ -78,6 +47,7 @@ impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::TooManySessions => f.write_str("there are too many sessions already"),
+            Self::TooManyOfPeer => f.write_str("its peer has too many sessions already"),
             Self::Thread(error) => write!(f, "no thread could be started: {error}"),
         }
     }
@@ -87,7 +57,7 @@ impl std::error::Error for Refused {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Thread(error) => Some(error),
-            Self::TooManySessions => None,
+            Self::TooManySessions | Self::TooManyOfPeer => None,
         }
     }
 }
@@ -184,12 +154,15 @@ impl Server {
         let shared = Shared {
             exports,
             limits,
-            locks: Arc::new(LockTable::new(limits.lock_records)),
+            locks: Arc::new(LockTable::new(&limits)),
             opens: Arc::default(),
             xattrs: Arc::default(),
+            fids: Arc::default(),
+            threads: Arc::default(),
+            buffers: Arc::default(),
             sentinel,
             interrupter,
-            slots: Arc::default(),
+            places: Places::new(limits.sessions),
             _stop: stop,
         };
         Ok(Self {
@@ -197,10 +170,16 @@ impl Server {
         })
     }
 
-    /// Serves a connection on threads of its own until the client hangs up.
+    /// Serves a connection on threads of its own until the client hangs up. Where there are as many
+    /// sessions as there may be, or as are its peer's share, the oldest connection that holds no fid
+    /// is closed for it.
     pub fn serve(&self, connection: impl Connection) -> Result<SessionHandle, Refused> {
-        let (transport, receiver) = stream::open(connection, &self.shared.limits);
-        self.serve_transport(transport, receiver)
+        let shared = &self.shared;
+        let place = shared
+            .places
+            .take_for(connection.peer(), &shared.sentinel)?;
+        let (transport, receiver) = stream::open(connection, &shared.limits, &shared.buffers);
+        self.start_session(place, transport, receiver)
     }
 
     /// Serves any other transport.
@@ -209,25 +188,20 @@ impl Server {
         transport: T,
         receiver: T::Receiver,
     ) -> Result<SessionHandle, Refused> {
-        let slot = self.slot().ok_or(Refused::TooManySessions)?;
-        let session = Session::start(self.shared.clone(), slot, transport, receiver)
+        let place = self.shared.places.take_to_stay()?;
+        self.start_session(place, transport, receiver)
+    }
+
+    fn start_session<T: Transport>(
+        &self,
+        place: Place,
+        transport: T,
+        receiver: T::Receiver,
+    ) -> Result<SessionHandle, Refused> {
+        let session = Session::start(self.shared.clone(), place, transport, receiver)
             .map_err(Refused::Thread)?;
         let (id, session) = (session.id, Arc::downgrade(&session));
         Ok(SessionHandle { id, session })
-    }
-
-    fn slot(&self) -> Option<Slot> {
-        static NEXT: AtomicU64 = AtomicU64::new(1);
-        let slots = &self.shared.slots;
-        let mut used = slots.used.lock().unwrap_or_else(PoisonError::into_inner);
-        if *used >= self.shared.limits.sessions {
-            return None;
-        }
-        *used += 1;
-        Some(Slot {
-            id: NEXT.fetch_add(1, Ordering::Relaxed),
-            slots: slots.clone(),
-        })
     }
 
     /// Lets every request that has arrived be answered, for so long at most, then ends all
@@ -236,31 +210,13 @@ impl Server {
         for session in self.shared.sentinel.all() {
             session.drain();
         }
-        if self.all_ended(patience) {
+        if self.shared.places.wait_until_free(patience) {
             return true;
         }
         for session in self.shared.sentinel.all() {
             session.abort();
         }
-        self.all_ended(Duration::from_secs(1))
-    }
-
-    fn all_ended(&self, patience: Duration) -> bool {
-        let until = Instant::now() + patience;
-        let mut used = self
-            .shared
-            .slots
-            .used
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        while *used > 0 {
-            let Some(left) = until.checked_duration_since(Instant::now()) else {
-                return false;
-            };
-            let waited = self.shared.slots.freed.wait_timeout(used, left);
-            used = waited.unwrap_or_else(PoisonError::into_inner).0;
-        }
-        true
+        self.shared.places.wait_until_free(Duration::from_secs(1))
     }
 }
 

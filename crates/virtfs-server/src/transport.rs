@@ -115,6 +115,11 @@ pub trait Transport: Send + Sync + 'static {
     /// Whether so much waits to be sent that no more should be asked for.
     fn is_congested(&self) -> bool;
 
+    /// Whether so much memory is in use that a session should have one request at a time.
+    fn is_short(&self) -> bool {
+        false
+    }
+
     /// Sends all finished replies. One thread at a time does; others return at once. A transport
     /// that cannot send any more drops replies and lets the receiver see the end.
     fn flush(&self);

@@ -29,6 +29,9 @@ bitflags! {
         const SYNC = 0x80;
         /// Writes reach the storage (`O_DSYNC`).
         const DSYNC = 0x100;
+        /// Past the host's page cache, where the file system has that and a transfer is aligned
+        /// (`O_DIRECT`). What is not aligned goes the usual way.
+        const DIRECT = 0x200;
     }
 }
 

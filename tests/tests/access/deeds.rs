@@ -344,6 +344,20 @@ pub(crate) const DEEDS: &[Deed] = &[
         )
     ),
     deed!(
+        "truncate as Linux asks for it",
+        |t| {
+            let file = open(t.path("d/f"), OFlags::WRONLY, Mode::empty())?;
+            ftruncate(file, 3).map(done)
+        },
+        |a, _t| a.set(
+            "d/f",
+            SetAttr {
+                size: 3,
+                ..valid(SetattrMask::SIZE | SetattrMask::MTIME | SetattrMask::CTIME)
+            }
+        )
+    ),
+    deed!(
         "times set",
         |t| {
             let time = HostTime {

@@ -41,7 +41,7 @@ impl<'w> Run<'w> {
         Ok(Self {
             check,
             proc: ProcFd::get()?,
-            device: InodeId::of(stat).dev(),
+            device: InodeId::of(stat).dev,
             teller: Teller::new(watch),
             walk: Walk::new(root, stat),
             xattrs: Xattrs::new(),
@@ -225,7 +225,7 @@ impl<'w> Run<'w> {
             }
         }
         self.tell_all();
-        let here = !self.check.one_device || InodeId::of(stat).dev() == self.device;
+        let here = !self.check.one_device || InodeId::of(stat).dev == self.device;
         if host == FileKind::Directory && here {
             self.walk.visit(name);
         }

@@ -145,7 +145,12 @@ fn new_file(
     let opened = Opened {
         qid: node.inode.qid(&stat),
         blksize: stat.stx_blksize,
-        open: Open::new(LocalOpen::new(cx, node.clone(), fd, host_flags(flags))),
+        open: Open::new(LocalOpen::new(
+            cx,
+            node.clone(),
+            fd,
+            (host_flags(flags), flags),
+        )),
     };
     Ok((Node::new(node), opened))
 }
@@ -172,7 +177,7 @@ pub(crate) fn remove_ours(cx: &Cx<'_>, at: &Spot<'_>, fd: BorrowedFd<'_>) {
             AtFlags::empty()
         };
         if unlinkat(at.fd, at.name, flags).is_ok() {
-            at.dir.tree.model.abandoned(cx, at);
+            at.dir.tree().model.abandoned(cx, at);
         }
     }
 }

@@ -9,6 +9,7 @@ use virtfs_vfs::{Cx, Errno, FileKind, Name, Node, Place, Removal};
 use crate::LocalFs;
 use crate::call::call;
 use crate::contain;
+use crate::entryname::EntryName;
 use crate::inode::Inode;
 use crate::ops::create::{parent, spot};
 use crate::ops::stat::Subject;
@@ -55,7 +56,7 @@ pub(crate) fn link(
 struct Source {
     dir: Arc<LocalNode>,
     dir_fd: Arc<OwnedFd>,
-    name: Arc<[u8]>,
+    name: EntryName,
     known: Option<Arc<LocalNode>>,
 }
 

@@ -6,6 +6,7 @@ use rustix::fs::{fdatasync, fsync};
 use virtfs_vfs::{Cx, Errno, FileKind, IoFlags, Open, ReplyBody, RequestBody};
 
 use crate::call::call;
+use crate::direct::Wrote;
 use crate::hostfs::HostFs;
 use crate::opened::LocalOpen;
 use crate::ops::stat::Subject;
@@ -34,11 +35,23 @@ pub(crate) fn read(
     let mut flags = may_hang(host);
     flags.set(IoFlags::NOWAIT, host.nowait());
     while reply.room() > 0 {
+        let done = room - reply.room();
+        let at = place(offset, done)?;
+        if let Some((direct, second)) = open.direct(cx, &fd, (at, reply.room())) {
+            let how = (at, may_hang(host));
+            match direct.read(cx, &second, how, reply, &fs.tree.bounces) {
+                Ok(Some(0)) => break,
+                Ok(Some(_)) => continue,
+                Ok(None) => {}
+                Err(Errno::EINTR) if !cx.interrupted() => continue,
+                Err(_) if done > 0 => break,
+                Err(error) => return Err(error),
+            }
+        }
         if !flags.contains(IoFlags::NOWAIT) && !host.in_memory {
             cx.about_to_block();
         }
-        let done = room - reply.room();
-        match reply.read_from(fd.as_fd(), place(offset, done)?, flags) {
+        match reply.read_from(fd.as_fd(), at, flags) {
             Ok(0) => break,
             Ok(_) => {}
             Err(Errno::EINTR) if !cx.interrupted() => {}
@@ -77,17 +90,35 @@ pub(crate) fn write(
         fs.model().drop_privileges(cx, &File { node, fd })?;
     }
     let all = body.remaining();
+    let mut written = 0;
     while body.remaining() > 0 {
-        let done = all - body.remaining();
-        match body.write_to(fd.as_fd(), place(offset, done)?, may_hang(host)) {
-            Ok(0) => break,
-            Ok(_) => {}
+        let (at, how) = (place(offset, written)?, may_hang(host));
+        let direct = (!open.appends())
+            .then(|| open.direct(cx, &fd, (at, body.remaining())))
+            .flatten();
+        let wrote = match direct {
+            Some((direct, second)) => {
+                direct.write(cx, (&second, &fd), (at, how), body, &fs.tree.bounces)
+            }
+            None => Ok(None),
+        };
+        let wrote = match wrote {
+            Ok(None) => body.write_to(fd.as_fd(), at, how).map(Wrote::Whole),
+            Ok(Some(wrote)) => Ok(wrote),
+            Err(error) => Err(error),
+        };
+        match wrote {
+            Ok(Wrote::Whole(0)) => break,
+            Ok(Wrote::Whole(count)) => written += count,
+            Ok(Wrote::Short(count)) => {
+                written += count;
+                break;
+            }
             Err(Errno::EINTR) if !cx.interrupted() => {}
-            Err(_) if done > 0 => break,
+            Err(_) if written > 0 => break,
             Err(error) => return Err(error),
         }
     }
-    let written = all - body.remaining();
     if written == 0 && all > 0 {
         return Err(Errno::EIO);
     }

@@ -76,11 +76,16 @@ pub(crate) fn open_node(
         let fd = &Subject::Node(path);
         fs.model().drop_privileges(cx, &File { node, fd })?;
     }
-    opened(cx, node.clone(), fd, how)
+    opened(cx, node.clone(), fd, (how, flags))
 }
 
 /// An open file for the server.
-fn opened(cx: &Cx<'_>, node: Arc<LocalNode>, fd: OwnedFd, how: OFlags) -> Result<Opened, Errno> {
+fn opened(
+    cx: &Cx<'_>,
+    node: Arc<LocalNode>,
+    fd: OwnedFd,
+    how: (OFlags, OpenFlags),
+) -> Result<Opened, Errno> {
     let stat = call(cx, || look(fd.as_fd(), LOOK))?;
     Ok(Opened {
         qid: node.inode.qid(&stat),

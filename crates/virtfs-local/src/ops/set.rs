@@ -9,6 +9,7 @@ use virtfs_vfs::{Cx, Errno, FileKind, Node, Open, SetAttr, SetTime};
 
 use crate::LocalFs;
 use crate::call::{call, errno, raw};
+use crate::inode::LOOK;
 use crate::ops::stat::Subject;
 use crate::ownership::{Change, File, chown};
 
@@ -28,9 +29,14 @@ pub(crate) fn set(
     if changes.mode.is_some() && node.inode.kind() == FileKind::Symlink {
         return Err(Errno::EOPNOTSUPP);
     }
+    // A new size sets the time, for those too who may write the file and own it not.
+    let mtime = match changes.mtime {
+        Some(SetTime::Now) if changes.size.is_some() => None,
+        mtime => mtime,
+    };
     let times = Timestamps {
         last_access: time(changes.atime)?,
-        last_modification: time(changes.mtime)?,
+        last_modification: time(mtime)?,
     };
     let nothing_else = *changes
         == SetAttr {
@@ -56,13 +62,18 @@ pub(crate) fn set(
         truncate(fs, cx, &file, size)?;
     }
     if mode != now {
-        let to = Change {
-            mode,
-            ..Change::default()
-        };
-        fs.model().set(cx, &file, &to)?;
+        // Linux sends the mode without setuid bits when it cuts a file, for those too who may write the
+        // file and own it not: the host has taken the bits away.
+        let (_, owned) = fs.model().stat(cx, &file, LOOK)?;
+        if Some(owned.mode & 0o7777) != mode {
+            let to = Change {
+                mode,
+                ..Change::default()
+            };
+            fs.model().set(cx, &file, &to)?;
+        }
     }
-    if changes.atime.is_some() || changes.mtime.is_some() {
+    if changes.atime.is_some() || mtime.is_some() {
         call(cx, || {
             utimensat(fd.as_fd(), c"", &times, AtFlags::EMPTY_PATH)
         })?;

@@ -62,7 +62,7 @@ pub(crate) fn step(
     dir: &Arc<LocalNode>,
     name: &[u8],
 ) -> Result<(Arc<LocalNode>, Qid), Errno> {
-    let tree = &dir.tree;
+    let tree = dir.tree();
     let moves = contain::moves();
     let dir_fd = dir.fd(cx)?;
     if dir.inode.host.remote {
@@ -105,7 +105,7 @@ fn may_pass(cx: &Cx<'_>, dir: &LocalNode) -> Result<(), Errno> {
 /// the host moves a directory. `inside` tells whether this walk has looked at the way to the root
 /// already.
 fn parent(cx: &Cx<'_>, node: Arc<LocalNode>, inside: &mut bool) -> Result<Arc<LocalNode>, Errno> {
-    if node.is_root {
+    if node.is_root() {
         return Ok(node);
     }
     if !*inside {

@@ -117,11 +117,17 @@ pub(crate) struct Memory {
     kind: AtomicU8,
     /// Whether a change of content has something to take away: [`SETID`], [`CAPABILITY`].
     privileges: AtomicU8,
+    /// What the mapped models remember beside it. The others have nothing stored, and many files.
+    stored: Option<Box<Stored>>,
+}
+
+#[derive(Debug, Default)]
+struct Stored {
     /// Held over a change of what is stored that depends on what was stored.
     changing: Mutex<()>,
     read: Mutex<Read>,
     /// The values of a file that lost the name by which they are found (`mapped-file`).
-    pub(crate) kept: Mutex<Option<Kept>>,
+    kept: Mutex<Option<Box<Kept>>>,
 }
 
 /// What is left of the metadata of a file that lost its name.
@@ -177,9 +183,13 @@ impl Stamp {
 }
 
 impl Memory {
-    /// Of a file that is what the host says.
+    /// Of a file of a model that stores nothing beside it: it is what the host says.
     pub(crate) fn of(host: FileKind) -> Self {
-        Self::new(host, &Values::default(), false)
+        Self {
+            kind: AtomicU8::new(host.dirent_type()),
+            privileges: AtomicU8::new(0),
+            stored: None,
+        }
     }
 
     /// Of a file with these values, which may have `security.capability`.
@@ -196,10 +206,38 @@ impl Memory {
         Self {
             kind: AtomicU8::new(kind.dirent_type()),
             privileges: AtomicU8::new(privileges),
-            changing: Mutex::default(),
-            read: Mutex::default(),
-            kept: Mutex::default(),
+            stored: Some(Box::default()),
         }
+    }
+
+    /// What was read, if the model reads anything.
+    fn read(&self) -> Option<MutexGuard<'_, Read>> {
+        self.stored.as_ref().map(|stored| lock(&stored.read))
+    }
+
+    /// The values of a file that lost its name.
+    pub(crate) fn kept(&self) -> Option<Kept> {
+        let kept = lock(&self.stored.as_ref()?.kept);
+        kept.as_deref().cloned()
+    }
+
+    /// Remembers them.
+    pub(crate) fn keep(&self, values: Option<Kept>) {
+        if let Some(stored) = &self.stored {
+            *lock(&stored.kept) = values.map(Box::new);
+        }
+    }
+
+    /// Changes them while nobody else sees them.
+    pub(crate) fn change_kept<R>(&self, change: impl FnOnce(&mut Option<Kept>) -> R) -> R {
+        let Some(stored) = &self.stored else {
+            return change(&mut None);
+        };
+        let mut boxed = lock(&stored.kept);
+        let mut kept = boxed.take().map(|kept| *kept);
+        let result = change(&mut kept);
+        *boxed = kept.map(Box::new);
+        result
     }
 
     /// Of a file that we have just made with this mode.
@@ -214,9 +252,11 @@ impl Memory {
     /// Takes over what is known for sure, from who has just made the file; somebody else may have
     /// met it before it was whole.
     pub(crate) fn absorb(&self, made: &Self) {
-        let mut read = lock(&self.read);
-        read.changes += 1;
-        read.seen = None;
+        let mut read = self.read();
+        if let Some(read) = &mut read {
+            read.changes += 1;
+            read.seen = None;
+        }
         self.kind
             .store(made.kind.load(Ordering::Relaxed), Ordering::Relaxed);
         let privileges = made.privileges.load(Ordering::Relaxed);
@@ -225,7 +265,9 @@ impl Memory {
 
     /// With what was read before there was a node.
     pub(crate) fn having_seen(self, stamp: Option<Stamp>, values: Values, what: Extent) -> Self {
-        lock(&self.read).seen = stamp.map(|stamp| (stamp, values, what));
+        if let Some(mut read) = self.read() {
+            read.seen = stamp.map(|stamp| (stamp, values, what));
+        }
         self
     }
 
@@ -256,26 +298,26 @@ impl Memory {
     }
 
     /// To be held while what is stored is read and changed.
-    pub(crate) fn changing(&self) -> MutexGuard<'_, ()> {
-        lock(&self.changing)
+    pub(crate) fn changing(&self) -> Option<MutexGuard<'_, ()>> {
+        self.stored.as_ref().map(|stored| lock(&stored.changing))
     }
 
     /// To be asked before values are read, for [`Memory::saw`].
     pub(crate) fn changes(&self) -> u64 {
-        lock(&self.read).changes
+        self.read().map_or(0, |read| read.changes)
     }
 
     /// What was read when the stamp was this.
     pub(crate) fn seen(&self, stamp: Stamp) -> Option<(Values, Extent)> {
-        let read = lock(&self.read);
-        let (at, values, what) = read.seen?;
+        let (at, values, what) = self.read()?.seen?;
         (at == stamp).then_some((values, what))
     }
 
     /// Remembers all values, which were read after `changes` was, and when the stamp was this.
     pub(crate) fn saw(&self, host: FileKind, values: &Values, changes: u64, stamp: Option<Stamp>) {
-        let mut read = lock(&self.read);
-        if read.changes == changes {
+        if let Some(mut read) = self.read()
+            && read.changes == changes
+        {
             read.seen = stamp.map(|stamp| (stamp, *values, Extent::All));
             self.note(host, values.mode, values.kind(host));
         }
@@ -283,9 +325,11 @@ impl Memory {
 
     /// Remembers that we changed the values; `mode` is the new one, if that was among them.
     pub(crate) fn changed(&self, host: FileKind, mode: Option<u32>) {
-        let mut read = lock(&self.read);
-        read.changes += 1;
-        read.seen = None;
+        let mut read = self.read();
+        if let Some(read) = &mut read {
+            read.changes += 1;
+            read.seen = None;
+        }
         if let Some(mode) = mode {
             self.note(host, Some(mode), self.kind());
         }
@@ -345,7 +389,7 @@ mod tests {
 
     #[test]
     fn what_was_read_before_a_change_is_forgotten() {
-        let memory = Memory::of(FileKind::Regular);
+        let memory = Memory::new(FileKind::Regular, &Values::default(), false);
         let before = memory.changes();
         let old = Values {
             mode: Some(0o100_644),

@@ -124,7 +124,7 @@ impl Ownership for MappedXattr {
     fn meet(&self, cx: &Cx<'_>, file: &Met<'_>, host: FileKind) -> Result<Memory, Errno> {
         // A directory is one, whatever is stored: its values are read when they are asked for.
         if host != FileKind::Regular {
-            return Ok(Memory::of(host));
+            return Ok(Memory::new(host, &Values::default(), false));
         }
         let holder = Holder::Path(&file.tree.proc, file.fd);
         let mode = number(cx, &holder, MODE)?;

@@ -169,7 +169,7 @@ pub(crate) struct File<'a> {
 impl<'a> File<'a> {
     /// For its extended attributes.
     pub(crate) fn holder(&self) -> Holder<'a> {
-        self.fd.holder(&self.node.tree)
+        self.fd.holder(self.node.tree())
     }
 }
 

@@ -79,7 +79,7 @@ impl Ownership for Real {
         if special != 0 && new.kind != FileKind::Symlink {
             let stat = call(cx, || look(fd, StatxFlags::MODE))?;
             let mode = u32::from(stat.stx_mode) & 0o7777 | special;
-            chmod(cx, &new.at.dir.tree.proc, fd, mode)?;
+            chmod(cx, &new.at.dir.tree().proc, fd, mode)?;
         }
         Ok(())
     }
@@ -122,7 +122,7 @@ impl Ownership for Real {
             call(cx, || chown(fd, uid, gid))?;
         }
         match to.mode {
-            Some(mode) => chmod(cx, &file.node.tree.proc, fd, mode),
+            Some(mode) => chmod(cx, &file.node.tree().proc, fd, mode),
             None => Ok(()),
         }
     }

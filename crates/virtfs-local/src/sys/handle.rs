@@ -9,23 +9,38 @@ use rustix::io;
 use super::check;
 
 /// `MAX_HANDLE_SZ`.
-const MAX: usize = 128;
+pub(crate) const MAX: usize = 128;
 
 /// A handle as the kernel gave it.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct FileHandle {
     kind: i32,
-    bytes: Box<[u8]>,
+    length: u8,
+    /// Zeros after the end.
+    bytes: [u8; MAX],
 }
 
 impl FileHandle {
+    /// `None` if it is longer than the kernel's are.
+    pub(crate) fn new(kind: i32, bytes: &[u8]) -> Option<Self> {
+        let mut all = [0; MAX];
+        all.get_mut(..bytes.len())?.copy_from_slice(bytes);
+        let length = bytes.len().try_into().ok()?;
+        let bytes = all;
+        Some(Self {
+            kind,
+            length,
+            bytes,
+        })
+    }
+
     /// The handle's type, of which each file system has its own.
     pub(crate) fn kind(&self) -> i32 {
         self.kind
     }
 
     pub(crate) fn bytes(&self) -> &[u8] {
-        &self.bytes
+        self.bytes.get(..self.length.into()).unwrap_or_default()
     }
 }
 
@@ -71,24 +86,17 @@ fn get(dir: BorrowedFd<'_>, name: &CStr, flags: libc::c_int) -> io::Result<FileH
         )
     })?;
     let bytes = raw.bytes.get(..raw.length as usize).ok_or(io::Errno::IO)?;
-    Ok(FileHandle {
-        kind: raw.kind,
-        bytes: bytes.into(),
-    })
+    FileHandle::new(raw.kind, bytes).ok_or(io::Errno::IO)
 }
 
 /// Opens what a handle stands for by `O_PATH`; `mount` is an open directory on its file system.
 /// `ESTALE` if it is gone, `EPERM` without `CAP_DAC_READ_SEARCH`.
 pub(crate) fn open(mount: BorrowedFd<'_>, handle: &FileHandle) -> io::Result<OwnedFd> {
     let mut raw = Raw {
-        length: handle.bytes.len() as libc::c_uint,
+        length: handle.length.into(),
         kind: handle.kind,
-        bytes: [0; MAX],
+        bytes: handle.bytes,
     };
-    raw.bytes
-        .get_mut(..handle.bytes.len())
-        .ok_or(io::Errno::INVAL)?
-        .copy_from_slice(&handle.bytes);
     // SAFETY: `raw` is laid out as `struct file_handle` and holds `length` bytes.
     let fd = check(unsafe {
         libc::syscall(

@@ -6,8 +6,8 @@
 
 use virtfs_vfs::{LockKind, LockRange};
 
+use super::OpenId;
 use super::records::{Record, overlap, put};
-use crate::fid::OpenId;
 
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub(super) struct Held {
@@ -113,6 +113,15 @@ impl Held {
         } else {
             LockKind::Read
         }
+    }
+
+    /// The least range that has all of it.
+    pub(super) fn extent(&self) -> Option<LockRange> {
+        let (first, last) = (self.records.first()?, self.records.last()?);
+        Some(LockRange {
+            start: first.range.start,
+            last: last.range.last,
+        })
     }
 
     fn whole(&self) -> Option<&Record> {

@@ -5,22 +5,33 @@
 //! which ranges an owner took through which fid, because a clunk drops those, and because the
 //! host cannot tell one client's process from another's.
 
+mod gate;
 mod held;
+#[cfg(test)]
+mod kept;
+mod owner;
 mod records;
 #[cfg(test)]
 mod tests;
+mod through;
 mod waiters;
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use virtfs_vfs::{Errno, LockFile, LockKind, LockRange, LockSet};
+use virtfs_vfs::{Call, Errno, LockFile, LockKind, LockRange};
 
+use self::gate::{Gate, Hold};
 use self::held::Held;
+#[cfg(test)]
+pub(crate) use self::kept::Kept;
+use self::owner::{Owner, in_the_way};
 use self::records::Record;
+pub(crate) use self::through::{OpenId, Through};
 pub(crate) use self::waiters::{Waiter, WaiterId, Waiters};
-use crate::fid::OpenId;
+use crate::Limits;
+use crate::budget::Budget;
+use crate::shares::{Part, Share};
 
 /// A file, whoever opened it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -40,11 +51,13 @@ pub(crate) struct OwnerKey {
 
 /// What an owner asks for.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Asked {
-    /// The fid that it asks through.
-    pub(crate) open: OpenId,
+pub(crate) struct Asked<'a> {
+    /// The open file that it asks through.
+    pub(crate) through: &'a Through,
     pub(crate) kind: LockKind,
     pub(crate) range: LockRange,
+    /// Its session's share of the records.
+    pub(crate) records: &'a Arc<Share>,
 }
 
 /// A lock in the way.
@@ -77,29 +90,39 @@ pub(crate) enum Taken {
     HeldByHost,
 }
 
-struct Owner {
-    key: OwnerKey,
-    file: Box<dyn LockFile>,
-    held: Held,
-}
-
-type Owners = Arc<Mutex<Vec<Owner>>>;
-
 /// All locks of a server.
 pub(crate) struct LockTable {
-    inodes: Mutex<HashMap<InodeKey, Owners>>,
-    records: AtomicUsize,
-    limit: usize,
+    inodes: Mutex<HashMap<InodeKey, Arc<Gate>>>,
+    records: Arc<Budget>,
+    files: Arc<Budget>,
+    limits: Limits,
     waiters: Waiters,
 }
 
+/// What a session may hold of a server's locks.
+pub(crate) struct LockShares {
+    pub(crate) records: Arc<Share>,
+    /// Files that are open to be locked.
+    pub(crate) files: Arc<Share>,
+}
+
 impl LockTable {
-    pub(crate) fn new(limit: usize) -> Self {
+    pub(crate) fn new(limits: &Limits) -> Self {
         Self {
             inodes: Mutex::default(),
-            records: AtomicUsize::new(0),
-            limit,
+            records: Arc::default(),
+            files: Arc::default(),
+            limits: *limits,
             waiters: Waiters::default(),
+        }
+    }
+
+    /// What one session more may hold.
+    pub(crate) fn shares(&self) -> LockShares {
+        let (limits, sessions) = (&self.limits, self.limits.sessions);
+        LockShares {
+            records: Share::new(&self.records, (limits.lock_records, sessions)),
+            files: Share::new(&self.files, (limits.lock_files, sessions)),
         }
     }
 
@@ -108,190 +131,118 @@ impl LockTable {
         &self.waiters
     }
 
-    /// Takes, changes or releases a range, without waiting. `EBADF` if `has_ended` says that the
-    /// fid was given up: who asks [`Self::release_open`] makes it say so before.
+    /// Takes, changes or releases a range, without waiting for whoever holds it. `EBADF` if the
+    /// open file was released before; `EINTR` if the call is interrupted while it waits for
+    /// somebody whom the host keeps.
     pub(crate) fn set(
         &self,
-        inode: InodeKey,
-        key: OwnerKey,
-        asked: Asked,
-        has_ended: impl FnOnce() -> bool,
-        lock_file: impl FnOnce() -> Result<Box<dyn LockFile>, Errno>,
+        key: &OwnerKey,
+        asked: Asked<'_>,
+        call: &dyn Call,
+        lock_file: impl Fn() -> Result<Box<dyn LockFile>, Errno>,
     ) -> Result<Taken, Errno> {
-        let owners = match asked.kind {
+        let inode = asked.through.inode;
+        asked.through.ask();
+        let gate = match asked.kind {
             LockKind::Unlock => match self.lock_inodes().get(&inode) {
-                Some(owners) => owners.clone(),
+                Some(gate) => gate.clone(),
                 None => return Ok(Taken::Granted),
             },
             _ => self.lock_inodes().entry(inode).or_default().clone(),
         };
-        let mut guard = lock(&owners);
-        let outcome = if has_ended() {
-            Err(Errno::EBADF)
-        } else {
-            self.set_of(&mut guard, key, asked, lock_file)
-        };
-        drop(guard);
-        self.forget_if_empty(inode, owners);
-        let (taken, weakened) = outcome?;
-        if weakened {
-            self.waiters.released(inode);
-        }
-        Ok(taken)
+        let taken = self.set_through(&gate, key, asked, call, lock_file);
+        self.forget_if_unused(inode, gate);
+        taken
     }
 
-    /// What came of it, and whether it can let somebody else in.
-    fn set_of(
+    fn set_through(
         &self,
-        owners: &mut Vec<Owner>,
-        key: OwnerKey,
-        asked: Asked,
-        lock_file: impl FnOnce() -> Result<Box<dyn LockFile>, Errno>,
-    ) -> Result<(Taken, bool), Errno> {
-        let Asked { open, kind, range } = asked;
-        let (new, by_fcntl) = (Record { range, kind, open }, key.is_fcntl());
-        let known = owners.iter().position(|owner| owner.key == key);
-        if known.is_none() && kind == LockKind::Unlock {
-            return Ok((Taken::Granted, false));
-        }
-        let known = known.or_else(|| {
-            let yields = |owner: &Owner| owner.key.is_of_client(&key) && owner.held.yields_to(&new);
-            let yields = |owner: &Owner| !by_fcntl && yields(owner);
-            owners.iter().position(yields)
-        });
-        if let Some((holder, _)) = in_the_way(owners, known, kind, range) {
-            // The host need not be asked.
-            let taken = if holder.key.session == key.session {
-                Taken::HeldBySession
-            } else {
-                Taken::HeldByOther
-            };
-            return Ok((taken, false));
-        }
-        let at = match known {
-            Some(at) => at,
-            None => {
-                // Before a file is opened for it.
-                self.has_room(1)?;
-                owners.push(Owner {
-                    key: key.clone(),
-                    file: lock_file()?,
-                    held: Held::default(),
-                });
-                owners.len() - 1
+        gate: &Gate,
+        key: &OwnerKey,
+        asked: Asked<'_>,
+        call: &dyn Call,
+        lock_file: impl Fn() -> Result<Box<dyn LockFile>, Errno>,
+    ) -> Result<Taken, Errno> {
+        let mut file = None;
+        loop {
+            let mut hold = Hold::take(self, (asked.through.inode, gate), call)?;
+            if asked.through.has_ended() {
+                return Err(Errno::EBADF);
             }
-        };
-        let Some(owner) = owners.get_mut(at) else {
-            return Err(Errno::EIO);
-        };
-        let outcome = self.change(owner, key, new);
-        if owner.held.is_empty() {
-            owners.swap_remove(at);
+            if let Some(taken) = set_of(&mut hold, key, asked, &mut file)? {
+                return Ok(taken);
+            }
+            drop(hold);
+            file = Some(lock_file()?);
         }
-        outcome
     }
 
-    fn change(
-        &self,
-        owner: &mut Owner,
-        key: OwnerKey,
-        new: Record,
-    ) -> Result<(Taken, bool), Errno> {
-        let held = owner.held.changed(new, key.is_fcntl());
-        if held.len() > owner.held.len() {
-            self.has_room(held.len() - owner.held.len())?;
-        }
-        let outcome = if held.is_like(&owner.held) {
-            LockSet::Done
-        } else if owner.file.whole_file_only() {
-            owner.file.set(held.strongest(), LockRange::WHOLE)?
-        } else {
-            owner.file.set(new.kind, new.range)?
-        };
-        let weakened = owner.held.weakened_by(new.kind, new.range);
-        Ok(match outcome {
-            LockSet::Done => {
-                owner.key = key;
-                self.replace(owner, held);
-                (Taken::Granted, weakened)
-            }
-            LockSet::Refused => (Taken::HeldByHost, false),
-            LockSet::Lost => {
-                self.replace(owner, Held::default());
-                (Taken::HeldByHost, true)
-            }
-        })
-    }
-
-    /// Whose lock is in the way of taking a range, if anybody's.
+    /// Whose lock is in the way of taking a range, if anybody's. `EINTR` as for [`Self::set`].
     pub(crate) fn test(
         &self,
         inode: InodeKey,
         key: &OwnerKey,
-        kind: LockKind,
-        range: LockRange,
-        lock_file: impl FnOnce() -> Result<Box<dyn LockFile>, Errno>,
+        (kind, range): (LockKind, LockRange),
+        call: &dyn Call,
+        lock_file: impl Fn() -> Result<Box<dyn LockFile>, Errno>,
     ) -> Result<Option<Found>, Errno> {
-        let owners = self.lock_inodes().get(&inode).cloned();
-        let Some(owners) = owners else {
-            return test_of(&[], key, kind, range, lock_file);
+        let gate = self.lock_inodes().entry(inode).or_default().clone();
+        let test = |file: &Option<Box<dyn LockFile>>| {
+            let hold = Hold::take(self, (inode, &gate), call)?;
+            test_of(&hold.owners, key, (kind, range), file.as_deref())
         };
-        let outcome = test_of(&lock(&owners), key, kind, range, lock_file);
-        self.forget_if_empty(inode, owners);
-        outcome
+        let found = match test(&None) {
+            Ok(Tested::NeedsFile) => lock_file().and_then(|file| test(&Some(file))),
+            other => other,
+        };
+        self.forget_if_unused(inode, gate);
+        match found? {
+            Tested::Found(found) => Ok(Some(found)),
+            Tested::Free | Tested::NeedsFile => Ok(None),
+        }
     }
 
-    /// Drops what was locked through a fid. All that a session holds goes with its fids.
-    pub(crate) fn release_open(&self, inode: InodeKey, open: OpenId) {
-        let Some(owners) = self.lock_inodes().get(&inode).cloned() else {
+    /// Releases what was locked through an open file, and sees to it that no more is. `EINTR` as
+    /// for [`Self::set`]: then it is released by [`Self::end`].
+    pub(crate) fn release(&self, through: &Through, call: &dyn Call) -> Result<(), Errno> {
+        if !through.end() {
+            return Ok(());
+        }
+        let inode = through.inode;
+        let Some(gate) = self.lock_inodes().get(&inode).cloned() else {
+            return Ok(());
+        };
+        let held = Hold::take(self, (inode, &gate), call);
+        let released = held.map(|mut hold| hold.release(through.open));
+        self.forget_if_unused(inode, gate);
+        released
+    }
+
+    /// Releases what was locked through an open file that nobody uses any more, without waiting
+    /// for anybody whom the host keeps. All that a session holds goes so, with its fids.
+    pub(crate) fn end(&self, through: &Through) {
+        if !through.was_granted() {
             return;
-        };
-        let mut released = false;
-        let mut guard = lock(&owners);
-        guard.retain_mut(|owner| {
-            let mut left = owner.held.without(open);
-            if !left.is_like(&owner.held) {
-                released = true;
-                // Dropping the file releases all that an owner has.
-                if !left.is_empty() && !let_go(owner, &left) {
-                    left = Held::default();
-                }
-            }
-            self.replace(owner, left);
-            !owner.held.is_empty()
-        });
-        drop(guard);
-        self.forget_if_empty(inode, owners);
-        if released {
-            self.waiters.released(inode);
+        }
+        let inode = through.inode;
+        let gate = self.lock_inodes().get(&inode).cloned();
+        if let Some(gate) = gate {
+            Hold::end(self, (inode, &gate), through.open);
+            self.forget_if_unused(inode, gate);
         }
     }
 
-    /// That so many records more are within the budget, or nearly: others may come between.
-    fn has_room(&self, more: usize) -> Result<(), Errno> {
-        if self.records.load(Ordering::Relaxed) + more > self.limit {
-            return Err(Errno::ENOLCK);
-        }
-        Ok(())
-    }
-
-    fn replace(&self, owner: &mut Owner, held: Held) {
-        self.records.fetch_add(held.len(), Ordering::Relaxed);
-        self.records.fetch_sub(owner.held.len(), Ordering::Relaxed);
-        owner.held = held;
-    }
-
-    fn forget_if_empty(&self, inode: InodeKey, owners: Owners) {
+    fn forget_if_unused(&self, inode: InodeKey, gate: Arc<Gate>) {
         let mut inodes = self.lock_inodes();
-        // Two owners of the list are the table and this call: nobody is about to add to it.
-        if Arc::strong_count(&owners) == 2 && lock(&owners).is_empty() {
+        // Two owners of the gate are the table and this call: nobody is about to go in.
+        if Arc::strong_count(&gate) == 2 && gate.is_unused() {
             inodes.remove(&inode);
         }
         // Before the table is: who comes next must not count this call.
-        drop(owners);
+        drop(gate);
     }
 
-    fn lock_inodes(&self) -> MutexGuard<'_, HashMap<InodeKey, Owners>> {
+    fn lock_inodes(&self) -> MutexGuard<'_, HashMap<InodeKey, Arc<Gate>>> {
         self.inodes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -308,59 +259,86 @@ impl OwnerKey {
     }
 }
 
-fn lock(owners: &Owners) -> MutexGuard<'_, Vec<Owner>> {
-    owners.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Lets the host have all but what is left of a lock; whether that is still held.
-fn let_go(owner: &Owner, left: &Held) -> bool {
-    if owner.file.whole_file_only() {
-        let set = owner.file.set(left.strongest(), LockRange::WHOLE);
-        return !matches!(set, Ok(LockSet::Lost));
+/// Takes, changes or releases a range; `None` if that takes a file, which `file` is to be.
+fn set_of(
+    hold: &mut Hold<'_>,
+    key: &OwnerKey,
+    asked: Asked<'_>,
+    file: &mut Option<Box<dyn LockFile>>,
+) -> Result<Option<Taken>, Errno> {
+    let Asked { kind, range, .. } = asked;
+    let open = asked.through.open;
+    let new = Record { range, kind, open };
+    let known = hold.owners.iter().position(|owner| owner.key == *key);
+    if known.is_none() && kind == LockKind::Unlock {
+        return Ok(Some(Taken::Granted));
     }
-    for gone in &owner.held.records {
-        let same = left
-            .records
-            .binary_search_by_key(&gone.range.start, |r| r.range.start);
-        if same.ok().and_then(|at| left.records.get(at)) != Some(gone) {
-            // Nothing can be done about a failure.
-            let _ = owner.file.set(LockKind::Unlock, gone.range);
+    let known = known.or_else(|| {
+        let yields = |owner: &Owner| owner.key.is_of_client(key) && owner.held.yields_to(&new);
+        let yields = |owner: &Owner| !key.is_fcntl() && yields(owner);
+        hold.owners.iter().position(yields)
+    });
+    if let Some((holder, _)) = in_the_way(&hold.owners, known, kind, range) {
+        // The host need not be asked.
+        return Ok(Some(if holder.key.session == key.session {
+            Taken::HeldBySession
+        } else {
+            Taken::HeldByOther
+        }));
+    }
+    let at = match known {
+        Some(at) => at,
+        None => {
+            let Some(records) = Part::take(asked.records, 1) else {
+                // Before a file is opened for it.
+                return Err(Errno::ENOLCK);
+            };
+            let Some(file) = file.take() else {
+                return Ok(None);
+            };
+            hold.owners.push(Owner {
+                key: key.clone(),
+                file,
+                held: Held::default(),
+                records,
+            });
+            hold.owners.len() - 1
         }
+    };
+    let Some(owner) = hold.owners.get_mut(at) else {
+        return Err(Errno::EIO);
+    };
+    let outcome = owner.change(key, new);
+    if owner.held.is_empty() {
+        hold.owners.swap_remove(at);
     }
-    true
+    let (taken, freed) = outcome?;
+    if let Some(range) = freed {
+        hold.freed(range);
+    }
+    if taken == Taken::Granted && kind != LockKind::Unlock {
+        asked.through.grant();
+    }
+    Ok(Some(taken))
 }
 
-/// Whose lock of ours keeps an owner (the one `at` this place, if any) from a range.
-fn in_the_way(
-    owners: &[Owner],
-    at: Option<usize>,
-    kind: LockKind,
-    range: LockRange,
-) -> Option<(&Owner, &Record)> {
-    if kind == LockKind::Unlock {
-        return None;
-    }
-    let others = owners.iter().enumerate();
-    let mut others = others.filter(|(other, _)| Some(*other) != at);
-    others.find_map(|(_, owner)| {
-        let whole = owner.file.whole_file_only();
-        let mut records = owner.held.records.iter();
-        let record = records.find(|record| record.excludes(kind, range, whole))?;
-        Some((owner, record))
-    })
+enum Tested {
+    Found(Found),
+    Free,
+    /// Nobody of ours is in the way, and the host can be asked by a file of the owner's alone.
+    NeedsFile,
 }
 
 /// Whose lock is in the way, among these owners of a file and the host's programs.
 fn test_of(
     owners: &[Owner],
     key: &OwnerKey,
-    kind: LockKind,
-    range: LockRange,
-    lock_file: impl FnOnce() -> Result<Box<dyn LockFile>, Errno>,
-) -> Result<Option<Found>, Errno> {
+    (kind, range): (LockKind, LockRange),
+    file: Option<&dyn LockFile>,
+) -> Result<Tested, Errno> {
     let at = owners.iter().position(|owner| owner.key == *key);
     if let Some((owner, record)) = in_the_way(owners, at, kind, range) {
-        return Ok(Some(Found {
+        return Ok(Tested::Found(Found {
             kind: record.kind,
             range: record.range,
             proc_id: owner.key.proc_id,
@@ -368,23 +346,22 @@ fn test_of(
         }));
     }
     // Nobody of ours: it may be a program of the host.
-    let opened;
-    let file = match at.and_then(|at| owners.get(at)) {
-        Some(owner) => &*owner.file,
-        None => {
-            opened = lock_file()?;
-            &*opened
-        }
+    let known = at.and_then(|at| owners.get(at)).map(|owner| &*owner.file);
+    let Some(file) = known.or(file) else {
+        return Ok(Tested::NeedsFile);
     };
     let asked = if file.whole_file_only() {
         LockRange::WHOLE
     } else {
         range
     };
-    Ok(file.test(kind, asked)?.map(|holder| Found {
-        kind: holder.kind,
-        range: holder.range,
-        proc_id: holder.pid.unwrap_or(NO_PROCESS),
-        client_id: HOST.to_vec(),
-    }))
+    Ok(match file.test(kind, asked)? {
+        None => Tested::Free,
+        Some(holder) => Tested::Found(Found {
+            kind: holder.kind,
+            range: holder.range,
+            proc_id: holder.pid.unwrap_or(NO_PROCESS),
+            client_id: HOST.to_vec(),
+        }),
+    })
 }

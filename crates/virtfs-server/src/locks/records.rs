@@ -2,7 +2,7 @@
 
 use virtfs_vfs::{LockKind, LockRange};
 
-use crate::fid::OpenId;
+use super::OpenId;
 
 /// A range that an owner holds.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

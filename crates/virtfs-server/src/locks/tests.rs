@@ -1,6 +1,8 @@
 //! The table alone, without a file system.
 
-use virtfs_vfs::LockHolder;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use virtfs_vfs::{Detached, LockHolder, LockSet};
 
 use super::*;
 
@@ -24,6 +26,10 @@ impl LockFile for Grants {
 
 const INODE: InodeKey = InodeKey { export: 0, path: 1 };
 
+fn table() -> LockTable {
+    LockTable::new(&Limits::default())
+}
+
 fn owner(proc_id: u32) -> OwnerKey {
     OwnerKey {
         session: 1,
@@ -32,59 +38,61 @@ fn owner(proc_id: u32) -> OwnerKey {
     }
 }
 
-fn ask(open: OpenId, kind: LockKind, range: LockRange) -> Asked {
-    Asked { open, kind, range }
+fn ask<'a>(
+    through: &'a Through,
+    records: &'a Arc<Share>,
+    kind: LockKind,
+    range: LockRange,
+) -> Asked<'a> {
+    Asked {
+        through,
+        kind,
+        range,
+        records,
+    }
 }
 
 #[test]
 fn dropping_all_locks_of_an_owner_asks_the_host_nothing() {
-    let table = LockTable::new(1000);
-    let (asked, open) = (Arc::<AtomicUsize>::default(), OpenId::new());
+    let table = table();
+    let (asked, through) = (Arc::<AtomicUsize>::default(), Through::new(INODE));
+    let records = table.shares().records;
+    let file = || -> Result<Box<dyn LockFile>, Errno> { Ok(Box::new(Grants(asked.clone()))) };
     for start in 0..100 {
         let range = LockRange::new(2 * start, 1).unwrap();
-        let file = || -> Result<Box<dyn LockFile>, Errno> { Ok(Box::new(Grants(asked.clone()))) };
-        table
-            .set(
-                INODE,
-                owner(1),
-                ask(open, LockKind::Read, range),
-                || false,
-                file,
-            )
-            .unwrap();
+        let ask = ask(&through, &records, LockKind::Read, range);
+        let taken = table.set(&owner(1), ask, &Detached, file);
+        assert_eq!(taken, Ok(Taken::Granted));
     }
     assert_eq!(asked.load(Ordering::Relaxed), 100);
-    table.release_open(INODE, open);
+    table.release(&through, &Detached).unwrap();
     assert_eq!(asked.load(Ordering::Relaxed), 100);
-    assert_eq!(table.records.load(Ordering::Relaxed), 0);
-    assert!(table.lock_inodes().is_empty());
+    assert!(table.is_empty());
 }
 
 #[test]
 fn an_inode_that_nobody_locks_is_forgotten_whoever_looked_at_it() {
-    let table = LockTable::new(1000);
+    let table = table();
     let file = || -> Result<Box<dyn LockFile>, Errno> { Ok(Box::new(Grants(Arc::default()))) };
     let range = LockRange::new(0, 1).unwrap();
     std::thread::scope(|scope| {
         for process in 0..4 {
             let table = &table;
             scope.spawn(move || {
-                let (open, key) = (OpenId::new(), owner(process));
+                let (through, key) = (Through::new(INODE), owner(process));
+                let records = table.shares().records;
                 for _ in 0..500 {
                     for kind in [LockKind::Read, LockKind::Unlock] {
-                        table
-                            .set(INODE, key.clone(), ask(open, kind, range), || false, file)
-                            .unwrap();
+                        let ask = ask(&through, &records, kind, range);
+                        table.set(&key, ask, &Detached, file).unwrap();
                     }
-                    table
-                        .test(INODE, &key, LockKind::Read, range, file)
-                        .unwrap();
+                    let ask = (LockKind::Read, range);
+                    table.test(INODE, &key, ask, &Detached, file).unwrap();
                 }
             });
         }
     });
-    assert_eq!(table.records.load(Ordering::Relaxed), 0);
-    assert!(table.lock_inodes().is_empty());
+    assert!(table.is_empty());
 }
 
 /// A file that can be locked whole only, whose lock is lost to somebody in each change.
@@ -109,27 +117,30 @@ impl LockFile for Loses {
 
 #[test]
 fn an_owner_whose_lock_is_lost_in_an_upgrade_holds_nothing() {
-    let table = LockTable::new(1000);
+    let table = table();
+    let (through, records) = (Through::new(INODE), table.shares().records);
     let file = || -> Result<Box<dyn LockFile>, Errno> { Ok(Box::new(Loses)) };
     let set = |kind, process| {
-        let asked = ask(OpenId::new(), kind, LockRange::new(5, 1).unwrap());
-        table.set(INODE, owner(process), asked, || false, file)
+        let range = LockRange::new(5, 1).unwrap();
+        let ask = ask(&through, &records, kind, range);
+        table.set(&owner(process), ask, &Detached, file)
     };
     assert_eq!(set(LockKind::Read, 1), Ok(Taken::Granted));
     let seen = table.waiters().releases(INODE);
     assert_eq!(set(LockKind::Write, 1), Ok(Taken::HeldByHost));
     // Who waited for it is told.
     assert_ne!(table.waiters().releases(INODE), seen);
-    assert_eq!(table.records.load(Ordering::Relaxed), 0);
-    assert!(table.lock_inodes().is_empty());
+    assert!(table.is_empty());
 }
 
 #[test]
 fn nothing_is_locked_through_a_fid_that_was_given_up() {
-    let table = LockTable::new(1000);
+    let table = table();
+    let (through, records) = (Through::new(INODE), table.shares().records);
+    table.release(&through, &Detached).unwrap();
     let file = || -> Result<Box<dyn LockFile>, Errno> { Ok(Box::new(Grants(Arc::default()))) };
-    let asked = ask(OpenId::new(), LockKind::Read, LockRange::WHOLE);
-    let taken = table.set(INODE, owner(1), asked, || true, file);
+    let ask = ask(&through, &records, LockKind::Read, LockRange::WHOLE);
+    let taken = table.set(&owner(1), ask, &Detached, file);
     assert_eq!(taken, Err(Errno::EBADF));
-    assert!(table.lock_inodes().is_empty());
+    assert!(table.is_empty());
 }

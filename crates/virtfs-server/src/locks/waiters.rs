@@ -9,12 +9,17 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread;
 use std::time::Instant;
 
+use virtfs_vfs::LockRange;
+
 use super::InodeKey;
+use super::records::overlap;
 use crate::sentinel::Watched;
 
 /// A request that waits.
 pub(crate) struct Waiter {
     pub(crate) inode: InodeKey,
+    /// What it waits for.
+    pub(crate) range: LockRange,
     pub(crate) session: Weak<dyn Watched>,
     pub(crate) tag: u16,
     /// When to try again at the latest.
@@ -96,14 +101,14 @@ impl Waiters {
         }
     }
 
-    /// Something of an inode was let go.
-    pub(crate) fn released(&self, inode: InodeKey) {
+    /// Something of an inode was let go, within this range.
+    pub(crate) fn released(&self, inode: InodeKey, range: LockRange) {
         let shared = &self.shared;
         shared.counter(inode).fetch_add(1, Ordering::SeqCst);
         if shared.count.load(Ordering::SeqCst) == 0 {
             return;
         }
-        if shared.lock().make_due(inode, Instant::now()) {
+        if shared.lock().make_due(inode, range, Instant::now()) {
             shared.bell.notify_one();
         }
     }
@@ -144,27 +149,58 @@ impl Shared {
         let mut queue = self.lock();
         while !self.stopped.load(Ordering::SeqCst) {
             let now = Instant::now();
-            match queue.by_due.first().copied() {
+            if let Some((waiter, id)) = self.take_due(&mut queue, now) {
+                drop(queue);
+                // The others are not to wait for ever because of one.
+                let _ = catch_unwind(AssertUnwindSafe(|| try_again(waiter, id)));
+                queue = self.lock();
+                continue;
+            }
+            queue = match queue.by_due.first().copied() {
                 None => {
                     let slept = self.bell.wait(queue);
-                    queue = slept.unwrap_or_else(PoisonError::into_inner);
+                    slept.unwrap_or_else(PoisonError::into_inner)
                 }
-                Some((due, _)) if due > now => {
-                    let slept = self.bell.wait_timeout(queue, due - now);
-                    queue = slept.unwrap_or_else(PoisonError::into_inner).0;
+                Some((due, _)) => {
+                    let slept = self
+                        .bell
+                        .wait_timeout(queue, due.saturating_duration_since(now));
+                    slept.unwrap_or_else(PoisonError::into_inner).0
                 }
-                Some((_, id)) => {
-                    let waiter = queue.remove(id);
-                    drop(queue);
-                    if let Some(waiter) = waiter {
-                        self.count.fetch_sub(1, Ordering::SeqCst);
-                        // The others are not to wait for ever because of one.
-                        let _ = catch_unwind(AssertUnwindSafe(|| try_again(waiter, id)));
-                    }
-                    queue = self.lock();
-                }
-            }
+            };
         }
+    }
+
+    fn take_due(&self, queue: &mut Queue, now: Instant) -> Option<(Waiter, WaiterId)> {
+        let (_, id) = queue
+            .by_due
+            .first()
+            .copied()
+            .filter(|(due, _)| *due <= now)?;
+        let waiter = queue.remove(id)?;
+        self.count.fetch_sub(1, Ordering::SeqCst);
+        Some((waiter, id))
+    }
+}
+
+/// Without the thread: who is due is asked for.
+#[cfg(test)]
+impl Waiters {
+    pub(crate) fn need_no_thread(&self) {
+        self.shared.lock().served = true;
+    }
+
+    /// The next that is to be tried again: its tag, and its wait.
+    pub(crate) fn take_due(&self) -> Option<(u16, WaiterId)> {
+        let mut queue = self.shared.lock();
+        let (waiter, id) = self.shared.take_due(&mut queue, Instant::now())?;
+        Some((waiter.tag, id))
+    }
+
+    pub(crate) fn are_none(&self) -> bool {
+        let queue = self.shared.lock();
+        let counted = self.shared.count.load(Ordering::SeqCst);
+        counted == 0 && queue.waiting.is_empty() && queue.by_inode.is_empty()
     }
 }
 
@@ -196,19 +232,27 @@ impl Queue {
         Some(waiter)
     }
 
-    /// Makes those due who wait for an inode; whether there are any.
-    fn make_due(&mut self, inode: InodeKey, now: Instant) -> bool {
-        let Some(ids) = self.by_inode.remove(&inode) else {
+    /// Makes those due who wait for something of this range of an inode; whether there are any.
+    fn make_due(&mut self, inode: InodeKey, range: LockRange, now: Instant) -> bool {
+        let Some(ids) = self.by_inode.get_mut(&inode) else {
             return false;
         };
-        for id in ids {
-            if let Some(waiter) = self.waiting.get_mut(&id) {
-                self.by_due.remove(&(waiter.due, id));
+        let (before, waiting, by_due) = (ids.len(), &mut self.waiting, &mut self.by_due);
+        ids.retain(|id| match waiting.get_mut(id) {
+            Some(waiter) if !overlap(waiter.range, range) => true,
+            Some(waiter) => {
+                by_due.remove(&(waiter.due, *id));
                 waiter.due = now;
-                self.by_due.insert((now, id));
+                by_due.insert((now, *id));
+                false
             }
+            None => false,
+        });
+        let woken = ids.len() < before;
+        if ids.is_empty() {
+            self.by_inode.remove(&inode);
         }
-        true
+        woken
     }
 }
 
@@ -247,6 +291,7 @@ mod tests {
         let session: Weak<dyn Watched> = Weak::<NoSession>::new();
         Waiter {
             inode: InodeKey { export: 0, path },
+            range: LockRange { start: 5, last: 9 },
             session,
             tag: 1,
             due,
@@ -261,11 +306,19 @@ mod tests {
         let ids: Vec<_> = (0..4)
             .map(|at| queue.insert(waiter(at % 2, later)))
             .collect();
-        assert!(queue.make_due(InodeKey { export: 0, path: 1 }, now));
+        let inode = InodeKey { export: 0, path: 1 };
+        // Nobody waits for this part.
+        let beside = LockRange {
+            start: 10,
+            last: 19,
+        };
+        assert!(!queue.make_due(inode, beside, now));
+        let range = LockRange { start: 8, last: 8 };
+        assert!(queue.make_due(inode, range, now));
         let due: Vec<_> = queue.by_due.iter().map(|(due, id)| (*due, *id)).collect();
         assert_eq!(due[..2], [(now, ids[1]), (now, ids[3])]);
         // They are tried soon: a second release has nobody to wake.
-        assert!(!queue.make_due(InodeKey { export: 0, path: 1 }, now));
+        assert!(!queue.make_due(inode, range, now));
         for id in ids {
             assert!(queue.remove(id).is_some());
             assert!(queue.remove(id).is_none());
@@ -278,7 +331,7 @@ mod tests {
         let waiters = Waiters::default();
         let inode = InodeKey { export: 0, path: 1 };
         let seen = waiters.releases(inode);
-        waiters.released(inode);
+        waiters.released(inode, LockRange::WHOLE);
         let later = Instant::now() + Duration::from_secs(1000);
         let early = Waiter {
             seen,

@@ -4,7 +4,7 @@ use virtfs_vfs::{Errno, Name, Node, Qids};
 
 use super::xattr::commit_xattr;
 use super::{Outcome, Request};
-use crate::fid::{Fid, FidKind};
+use crate::fid::{Fid, FidKind, Kind};
 use crate::lower::WalkNames;
 use crate::raise::Answer;
 use crate::users::Claim;
@@ -23,11 +23,7 @@ impl Request<'_> {
         let export = self.shared.exports.find(aname).ok_or(Errno::ENOENT)?;
         let caller = export.users.find(claim, self.call)?;
         let (node, qid) = export.fs.attach(&caller.cx(self.call))?;
-        let fid = Fid {
-            export: export.clone(),
-            caller,
-            kind: FidKind::Walked { node, root: true },
-        };
+        let fid = Fid::root(export.clone(), caller, node);
         Ok(Outcome::with_state(Answer::Qid(qid), fid))
     }
 
@@ -67,22 +63,20 @@ impl Request<'_> {
     }
 
     fn walked(&self, from: &Fid, (node, root): (Node, bool), qids: Qids) -> Outcome {
-        let kind = FidKind::Walked { node, root };
-        let fid = Fid {
-            export: from.export.clone(),
-            caller: from.caller.clone(),
-            kind,
-        };
+        let fid = from.another(match root {
+            true => FidKind::Root(node),
+            false => FidKind::Walked(node),
+        });
         Outcome::with_state(Answer::Walked(qids), fid)
     }
 
     /// The session has freed the number; what is left is what the fid had put off.
     pub(super) fn clunk(&self) -> Result<Outcome, Errno> {
         let fid = self.fid()?;
-        match &fid.kind {
-            FidKind::Walked { .. } | FidKind::XattrRead(_) => {}
-            FidKind::Open(open) => self.release_locks(fid, open),
-            FidKind::XattrWrite(xattr) => commit_xattr(fid, xattr, &self.cx(fid))?,
+        match fid.kind() {
+            Kind::Walked(_) | Kind::XattrRead(_) => {}
+            Kind::Open(open) => self.release_locks(open)?,
+            Kind::XattrWrite(xattr) => commit_xattr(fid, xattr, &self.cx(fid))?,
         }
         Ok(Answer::Done.into())
     }

@@ -3,7 +3,7 @@
 use virtfs_vfs::{Errno, Make, Name, Place, Removal};
 
 use super::{Outcome, Request};
-use crate::fid::FidKind;
+use crate::fid::Kind;
 use crate::raise::Answer;
 
 impl Request<'_> {
@@ -49,8 +49,8 @@ impl Request<'_> {
     /// The session has freed the number, whatever comes of this.
     pub(super) fn remove(&self) -> Result<Outcome, Errno> {
         let fid = self.fid()?;
-        if let FidKind::Open(open) = &fid.kind {
-            self.release_locks(fid, open);
+        if let Kind::Open(open) = fid.kind() {
+            self.release_locks(open)?;
         }
         fid.fs()
             .remove(&self.cx(fid), Place::Node(fid.node()?), Removal::Either)?;

@@ -3,7 +3,7 @@
 use virtfs_vfs::Errno;
 
 use super::{Outcome, Request};
-use crate::fid::FidKind;
+use crate::fid::Kind;
 use crate::raise::{Answer, PAYLOAD_HEAD};
 use crate::transport::Exchange;
 
@@ -16,18 +16,18 @@ impl Request<'_> {
     ) -> Result<Outcome, Errno> {
         let fid = self.fid()?;
         let count = self.payload_room(exchange, count);
-        match &fid.kind {
-            FidKind::Walked { .. } | FidKind::XattrWrite(_) => Err(Errno::EBADF),
-            FidKind::Open(open) if open.directory => Err(Errno::EOPNOTSUPP),
+        match fid.kind() {
+            Kind::Walked(_) | Kind::XattrWrite(_) => Err(Errno::EBADF),
+            Kind::Open(open) if open.directory => Err(Errno::EOPNOTSUPP),
             // A file system would not notice it in a request for nothing.
-            FidKind::Open(open) if !open.access.read => Err(Errno::EBADF),
-            FidKind::Open(open) => {
+            Kind::Open(open) if !open.access.read => Err(Errno::EBADF),
+            Kind::Open(open) => {
                 let body = exchange.reply_body(PAYLOAD_HEAD, count);
                 let room = body.room();
                 fid.fs().read(&self.cx(fid), &open.open, offset, body)?;
                 Ok(counted(room - body.room()))
             }
-            FidKind::XattrRead(xattr) => {
+            Kind::XattrRead(xattr) => {
                 let from = usize::try_from(offset).unwrap_or(usize::MAX);
                 let rest = xattr.value.get(from..).unwrap_or_default();
                 let count = count.min(rest.len());
@@ -45,10 +45,10 @@ impl Request<'_> {
     ) -> Result<Outcome, Errno> {
         self.writable()?;
         let fid = self.fid()?;
-        match &fid.kind {
-            FidKind::Walked { .. } | FidKind::XattrRead(_) => Err(Errno::EBADF),
-            FidKind::Open(open) if open.directory || !open.access.write => Err(Errno::EBADF),
-            FidKind::Open(open) => {
+        match fid.kind() {
+            Kind::Walked(_) | Kind::XattrRead(_) => Err(Errno::EBADF),
+            Kind::Open(open) if open.directory || !open.access.write => Err(Errno::EBADF),
+            Kind::Open(open) => {
                 let body = exchange.request_body(count as usize);
                 Ok(counted(fid.fs().write(
                     &self.cx(fid),
@@ -57,7 +57,7 @@ impl Request<'_> {
                     body,
                 )?))
             }
-            FidKind::XattrWrite(xattr) => {
+            Kind::XattrWrite(xattr) => {
                 let body = exchange.request_body(count as usize);
                 Ok(counted(self.write_xattr(xattr, offset, body)?))
             }

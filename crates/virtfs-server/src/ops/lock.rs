@@ -1,6 +1,5 @@
 //! Byte-range locks.
 
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use virtfs_vfs::{Errno, LockFile, LockHolder, LockKind, LockRange, LockSet};
@@ -8,9 +7,10 @@ use virtfs_vfs::{Errno, LockFile, LockHolder, LockKind, LockRange, LockSet};
 use super::{Outcome, Request, Retry};
 use crate::budget::Permit;
 use crate::fid::{Fid, OpenFid};
-use crate::locks::{Asked, InodeKey, OwnerKey, Taken};
+use crate::locks::{Asked, OwnerKey, Taken};
 use crate::lower::LockOwner;
 use crate::raise::Answer;
+use crate::shares::Part;
 
 /// How long a request waits whose process waits. Not longer, so that a client hears in time of a
 /// signal for that process: Linux asks again.
@@ -30,22 +30,17 @@ impl Request<'_> {
     ) -> Result<Outcome, Errno> {
         let fid = self.fid()?;
         let open = fid.opened()?;
-        open.locked.store(true, Ordering::SeqCst);
         let locks = &self.shared.locks;
-        let inode = inode_of(fid, open);
+        let inode = open.through.inode;
         let seen = locks.waiters().releases(inode);
         let asked = Asked {
-            open: open.id,
+            through: &open.through,
             kind,
             range,
+            records: &self.locks.records,
         };
-        let taken = locks.set(
-            inode,
-            self.owner(owner),
-            asked,
-            || open.unlockable.load(Ordering::SeqCst),
-            || self.lock_file(fid, open),
-        )?;
+        let lock_file = || self.lock_file(fid, open);
+        let taken = locks.set(&self.owner(owner), asked, self.call, lock_file)?;
         let patience = match taken {
             Taken::Granted => return Ok(Answer::Granted(true).into()),
             _ if blocking => PATIENCE,
@@ -57,6 +52,7 @@ impl Request<'_> {
             state: None,
             retry: (!patience.is_zero()).then_some(Retry {
                 inode,
+                range,
                 patience,
                 poll: taken == Taken::HeldByHost,
                 seen,
@@ -73,12 +69,9 @@ impl Request<'_> {
         let fid = self.fid()?;
         let open = fid.opened()?;
         let key = self.owner(owner);
-        let found = self
-            .shared
-            .locks
-            .test(inode_of(fid, open), &key, kind, range, || {
-                self.lock_file(fid, open)
-            })?;
+        let (inode, lock_file) = (open.through.inode, || self.lock_file(fid, open));
+        let locks = &self.shared.locks;
+        let found = locks.test(inode, &key, (kind, range), self.call, lock_file)?;
         Ok(match found {
             Some(found) => Answer::Holder {
                 kind: found.kind,
@@ -96,20 +89,21 @@ impl Request<'_> {
         .into())
     }
 
-    /// Drops what was locked through a fid that is given up.
-    pub(super) fn release_locks(&self, fid: &Fid, open: &OpenFid) {
-        // First: a lock that is asked for beside this must not come after it.
-        open.unlockable.store(true, Ordering::SeqCst);
-        if open.locked.load(Ordering::SeqCst) {
-            self.shared.locks.release_open(inode_of(fid, open), open.id);
-        }
+    /// Releases what was locked through a fid that is given up. `EINTR`: its drop will.
+    pub(super) fn release_locks(&self, open: &OpenFid) -> Result<(), Errno> {
+        self.shared.locks.release(&open.through, self.call)
     }
 
     /// A file of an owner's own to lock: a descriptor, counted as any open file.
     fn lock_file(&self, fid: &Fid, open: &OpenFid) -> Result<Box<dyn LockFile>, Errno> {
-        let _permit = self.open_permit()?;
+        let part = Part::take(&self.locks.files, 1).ok_or(Errno::ENOLCK)?;
+        let permit = self.open_permit()?;
         let file = fid.fs().lock_file(&self.cx(fid), &open.node, &open.open)?;
-        Ok(Box::new(Counted { file, _permit }))
+        Ok(Box::new(Counted {
+            file,
+            _part: part,
+            _permit: permit,
+        }))
     }
 
     fn owner(&self, owner: LockOwner<'_>) -> OwnerKey {
@@ -121,9 +115,10 @@ impl Request<'_> {
     }
 }
 
-/// A lock file, and its share of the budget of open files.
+/// A lock file, and what it takes of the budgets.
 struct Counted {
     file: Box<dyn LockFile>,
+    _part: Part,
     _permit: Permit,
 }
 
@@ -138,12 +133,5 @@ impl LockFile for Counted {
 
     fn test(&self, kind: LockKind, range: LockRange) -> Result<Option<LockHolder>, Errno> {
         self.file.test(kind, range)
-    }
-}
-
-fn inode_of(fid: &Fid, open: &OpenFid) -> InodeKey {
-    InodeKey {
-        export: fid.export.id,
-        path: open.path,
     }
 }

@@ -15,12 +15,12 @@ pub(crate) use self::xattr::commit_xattr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use virtfs_vfs::{Call, Cx, Errno, FileSystem};
+use virtfs_vfs::{Call, Cx, Errno, FileSystem, LockRange};
 
 use crate::budget::Budget;
 use crate::export::Export;
 use crate::fid::Fid;
-use crate::locks::InodeKey;
+use crate::locks::{InodeKey, LockShares};
 use crate::lower::Op;
 use crate::raise::Answer;
 use crate::server::Shared;
@@ -31,6 +31,7 @@ pub(crate) struct Request<'a> {
     pub(crate) session: u64,
     pub(crate) opens: &'a Arc<Budget>,
     pub(crate) xattrs: &'a Arc<Budget>,
+    pub(crate) locks: &'a LockShares,
     pub(crate) msize: u32,
     pub(crate) call: &'a dyn Call,
     /// The errno for a fid that is not known.
@@ -56,6 +57,7 @@ pub(crate) struct Outcome {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Retry {
     pub(crate) inode: InodeKey,
+    pub(crate) range: LockRange,
     /// For how long in all.
     pub(crate) patience: Duration,
     /// Whether nobody tells when it is free.

@@ -1,12 +1,11 @@
 //! Opening and creating files.
 
-use std::sync::atomic::AtomicBool;
-
 use virtfs_vfs::{Errno, FileKind, Name, Node, OpenFlags, Opened};
 
 use super::{Outcome, Request};
-use crate::budget::Permit;
-use crate::fid::{Access, Fid, FidKind, OpenFid, OpenId};
+use crate::budget::{Permit, fair};
+use crate::fid::{Access, Fid, FidKind, OpenFid};
+use crate::locks::{InodeKey, Through};
 use crate::raise::Answer;
 
 impl Request<'_> {
@@ -49,31 +48,25 @@ impl Request<'_> {
             open,
             directory,
             access,
-            path: qid.path,
-            id: OpenId::new(),
-            locked: AtomicBool::new(false),
-            unlockable: AtomicBool::new(false),
+            through: Through::new(InodeKey {
+                export: fid.export.id,
+                path: qid.path,
+            }),
             locks: self.shared.locks.clone(),
-            export: fid.export.id,
             _permit: permit,
         };
-        let state = Fid {
-            export: fid.export.clone(),
-            caller: fid.caller.clone(),
-            kind: FidKind::Open(Box::new(open)),
-        };
+        let state = fid.another(FidKind::Open(open));
         Outcome::with_state(Answer::Opened { qid, iounit }, state)
     }
 
-    /// A session may open as many files as there are, and its share when others want some too.
     pub(super) fn open_permit(&self) -> Result<Permit, Errno> {
-        let all = self.shared.limits.open_files;
-        let fair = (all / self.shared.sessions().max(1)).max(1);
-        let share = if self.shared.opens.used() < all / 2 {
-            all
-        } else {
-            fair
-        };
-        Permit::take((&self.shared.opens, all), (self.opens, share), 1).ok_or(Errno::EMFILE)
+        let limits = &self.shared.limits;
+        let (all, own) = fair(
+            (limits.open_files, limits.sessions),
+            self.shared.opens.used(),
+            self.opens.used(),
+            1,
+        );
+        Permit::take((&self.shared.opens, all), (self.opens, own), 1).ok_or(Errno::EMFILE)
     }
 }

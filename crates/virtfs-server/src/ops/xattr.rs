@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use virtfs_vfs::{Cx, Errno, RequestBody, XattrPut};
 
 use super::{Outcome, Request};
-use crate::budget::{Permit, XATTR_MAX};
+use crate::budget::{Permit, XATTR_MAX, fair};
 use crate::fid::{Fid, FidKind, XattrRead, XattrWrite};
 use crate::raise::Answer;
 
@@ -31,15 +31,11 @@ impl Request<'_> {
         };
         let permit = self.xattr_permit(value.len())?;
         let answer = Answer::Size(value.len() as u64);
-        let kind = FidKind::XattrRead(Box::new(XattrRead {
+        let kind = FidKind::XattrRead(XattrRead {
             value,
             _permit: permit,
-        }));
-        let state = Fid {
-            export: fid.export.clone(),
-            caller: fid.caller.clone(),
-            kind,
-        };
+        });
+        let state = fid.another(kind);
         Ok(Outcome::with_state(answer, state))
     }
 
@@ -57,19 +53,15 @@ impl Request<'_> {
         let size = usize::try_from(size).ok().filter(|size| *size <= XATTR_MAX);
         let size = size.ok_or(Errno::E2BIG)?;
         let permit = self.xattr_permit(size)?;
-        let kind = FidKind::XattrWrite(Box::new(XattrWrite {
+        let kind = FidKind::XattrWrite(XattrWrite {
             node,
             name: name.into(),
             size,
             how,
             value: Mutex::default(),
             _permit: permit,
-        }));
-        let state = Fid {
-            export: fid.export.clone(),
-            caller: fid.caller.clone(),
-            kind,
-        };
+        });
+        let state = fid.another(kind);
         Ok(Outcome::with_state(Answer::Done, state))
     }
 
@@ -95,14 +87,15 @@ impl Request<'_> {
     /// A fid holds its bytes, and something for itself: empty values are not free.
     fn xattr_permit(&self, bytes: usize) -> Result<Permit, Errno> {
         const OVERHEAD: usize = 256;
-        let limit = self.shared.limits.xattr_bytes;
-        let all = limit.saturating_mul(self.shared.limits.sessions);
-        Permit::take(
-            (&self.shared.xattrs, all),
-            (self.xattrs, limit),
-            bytes + OVERHEAD,
-        )
-        .ok_or(Errno::ENOSPC)
+        let (limits, bytes) = (&self.shared.limits, bytes + OVERHEAD);
+        let (all, own) = fair(
+            (limits.all_xattr_bytes, limits.sessions),
+            self.shared.xattrs.used(),
+            self.xattrs.used(),
+            bytes,
+        );
+        let own = own.min(limits.xattr_bytes);
+        Permit::take((&self.shared.xattrs, all), (self.xattrs, own), bytes).ok_or(Errno::ENOSPC)
     }
 }
 

@@ -12,6 +12,9 @@ use super::waiting::Tried;
 use crate::fid::Fid;
 use crate::transport::{Exchange, Fault, Receiver, Transport};
 
+/// So many requests are held back, and so many flushes taken, while memory is short.
+const FEW: usize = 8;
+
 impl<T: Transport> Core<T> {
     /// Admits what has been received; `false` if a budget keeps something back.
     pub(super) fn admit_all(
@@ -28,8 +31,8 @@ impl<T: Transport> Core<T> {
                 // What was finished is in memory until the client takes it.
                 _ if transport.is_congested() => false,
                 kind::TVERSION => true,
-                kind::TFLUSH => self.flushes < self.limits.requests,
-                _ => self.has_budget() || self.may_hold_back(),
+                kind::TFLUSH => self.flushes < self.few_if_short(transport),
+                _ => self.has_budget(transport) || self.may_hold_back(transport),
             };
             if !room {
                 return Ok(false);
@@ -46,7 +49,7 @@ impl<T: Transport> Core<T> {
     pub(super) fn admit_held(&mut self, transport: &T) {
         while !self.closing
             && self.version.is_none()
-            && self.has_budget()
+            && self.has_budget(transport)
             && !transport.is_congested()
             && let Some((kind, tag, exchange)) = self.held.pop_front()
         {
@@ -55,8 +58,11 @@ impl<T: Transport> Core<T> {
         }
     }
 
-    fn has_budget(&self) -> bool {
-        self.in_flight < self.limits.requests && self.in_flight_bytes < self.limits.request_bytes
+    /// One request at a time there is always room for.
+    fn has_budget(&self, transport: &T) -> bool {
+        self.in_flight < self.limits.requests
+            && self.in_flight_bytes < self.limits.request_bytes
+            && (self.in_flight + self.waiting.len() == 0 || !transport.is_short())
     }
 
     /// How many bytes a request will keep in flight.
@@ -66,8 +72,17 @@ impl<T: Transport> Core<T> {
 
     /// Whether one more request may be held back, so that a `Tflush` behind it, or the end of the
     /// connection, is seen though every place is taken by requests that hang.
-    fn may_hold_back(&self) -> bool {
-        self.held.len() < self.limits.requests && self.held_bytes < self.limits.request_bytes / 4
+    fn may_hold_back(&self, transport: &T) -> bool {
+        self.held.len() < self.few_if_short(transport)
+            && self.held_bytes < self.limits.request_bytes / 4
+    }
+
+    /// How many requests, at most, may be where the budget does not count: each has a buffer.
+    fn few_if_short(&self, transport: &T) -> usize {
+        match transport.is_short() {
+            true => FEW.min(self.limits.requests),
+            false => self.limits.requests,
+        }
     }
 
     fn admit(
@@ -99,7 +114,7 @@ impl<T: Transport> Core<T> {
             self.flush(tag, old_tag, exchange, transport);
             return Ok(());
         }
-        if self.held.is_empty() && self.has_budget() {
+        if self.held.is_empty() && self.has_budget(transport) {
             self.enqueue(kind, tag, exchange);
         } else {
             self.held_bytes += self.weight(kind, head);
@@ -142,7 +157,7 @@ impl<T: Transport> Core<T> {
             }
             Effect::Make(fid) => {
                 operands[1] = self.fids.get(fid);
-                if matches!(operands[1], Operand::None) && self.fids.len() >= self.limits.fids {
+                if matches!(operands[1], Operand::None) && !self.fids.has_room(&self.limits) {
                     refused = Some(Errno::EMFILE);
                 } else {
                     promise = Some((self.fids.promise(fid, false), 1));
@@ -174,7 +189,7 @@ impl<T: Transport> Core<T> {
             tried: Tried::default(),
         };
         let ends = match (effect, &work.operands[0]) {
-            (Effect::End, Operand::Fid(fid)) if !self.waiting.is_empty() => Some(fid.clone()),
+            (Effect::End, Operand::Fid(fid)) if fid.opened().is_ok() => Some(fid.clone()),
             _ => None,
         };
         if work.waits() {
@@ -194,7 +209,7 @@ impl<T: Transport> Core<T> {
             self.ready.push_back(work);
         }
         if let Some(fid) = ends {
-            self.hurry_those_of(&fid);
+            self.give_up_locks(&fid);
         }
     }
 
@@ -208,10 +223,14 @@ impl<T: Transport> Core<T> {
                 Some(fid) => Operand::Fid(fid.clone()),
                 None => Operand::None,
             };
+            let ends = matches!(work.kind, kind::TCLUNK | kind::TREMOVE);
             if !work.waits()
                 && let Some(work) = self.parked.remove(&waiter.request)
             {
                 self.ready.push_back(work);
+            }
+            if let (true, Some(fid)) = (ends, state) {
+                self.give_up_locks(fid);
             }
         }
     }

@@ -102,9 +102,10 @@ impl<T: Transport> Core<T> {
         }
     }
 
-    /// Interrupts what runs, which is answered nevertheless.
+    /// Interrupts what runs, which is answered nevertheless. Nothing that has come waits for a lock.
     pub(super) fn interrupt_all(&mut self) {
         self.hurry_all();
+        self.hurry_queued();
         for tagged in self.tags.values() {
             if let Tagged::Request {
                 call,
@@ -120,11 +121,11 @@ impl<T: Transport> Core<T> {
     /// Answers a `Tversion` once nothing runs any more: every fid is gone, the session begins
     /// anew.
     pub(super) fn answer_version(&mut self, receiver: &mut T::Receiver, transport: &T) {
-        if self.version.is_none() || self.running > 0 {
+        if self.version.is_none() || self.running > 0 || self.burying > 0 {
             return;
         }
         self.unclunked.append(&mut self.fids.clear());
-        if !self.unclunked.is_empty() {
+        if !self.unclunked.is_empty() || !self.garbage.is_empty() {
             return; // It is answered when they are gone, without the lock.
         }
         let Some((tag, exchange)) = self.version.take() else {

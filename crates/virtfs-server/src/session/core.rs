@@ -118,6 +118,8 @@ pub(super) struct Core<T: Transport> {
     pub(super) running: usize,
     /// Threads that send replies or close files: the session is not over before they are done.
     pub(super) busy: usize,
+    /// Threads that drop garbage.
+    pub(super) burying: usize,
     pub(super) flushes: usize,
     /// Fids that end without a clunk, and the call that does what it would have done.
     pub(super) unclunked: Vec<Arc<Fid>>,
@@ -173,6 +175,7 @@ impl<T: Transport> Core<T> {
             in_flight_bytes: 0,
             running: 0,
             busy: 0,
+            burying: 0,
             flushes: 0,
             unclunked: Vec::new(),
             leaving: None,
@@ -252,6 +255,11 @@ impl<T: Transport> Core<T> {
             None if ends => Next::End,
             None => Next::Follow,
         }
+    }
+
+    /// Whether the client has no fid, and asks for nothing.
+    pub(super) fn holds_nothing(&self) -> bool {
+        self.fids.is_empty() && self.tags.is_empty() && self.version.is_none()
     }
 
     pub(super) fn may_receive(&self) -> bool {

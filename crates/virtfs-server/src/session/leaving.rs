@@ -11,16 +11,18 @@ use std::sync::atomic::Ordering;
 
 use tracing::{debug, error};
 
-use super::core::Core;
+use super::core::{Core, Garbage};
 use super::run::Running;
 use super::{CallState, Session};
-use crate::fid::{Fid, FidKind};
+use crate::fid::{Fid, Kind};
 use crate::ops::commit_xattr;
 use crate::transport::Transport;
 
 /// What a thread does for fids that end.
 pub(super) struct Leaving {
     fids: Vec<Arc<Fid>>,
+    /// Fids that were given up before, which are to go too.
+    garbage: Garbage,
     call: Arc<CallState>,
 }
 
@@ -28,13 +30,18 @@ pub(super) struct Leaving {
 impl Leaving {
     pub(super) fn drop_fids(&mut self) {
         self.fids.clear();
+        self.garbage.clear();
     }
 }
 
 impl<T: Transport> Core<T> {
     /// What is to be done once nothing runs any more.
     pub(super) fn start_leaving(&mut self) -> Option<Leaving> {
-        if self.unclunked.is_empty() || self.running > 0 {
+        let garbage = match self.version {
+            Some(_) if self.burying == 0 && self.running == 0 => std::mem::take(&mut self.garbage),
+            _ => Garbage::new(),
+        };
+        if self.unclunked.is_empty() && garbage.is_empty() || self.running > 0 {
             return None;
         }
         self.running += 1;
@@ -42,7 +49,17 @@ impl<T: Transport> Core<T> {
         call.cancelled.store(true, Ordering::Relaxed);
         self.leaving = Some(call.clone());
         let fids = std::mem::take(&mut self.unclunked);
-        Some(Leaving { fids, call })
+        Some(Leaving {
+            fids,
+            garbage,
+            call,
+        })
+    }
+
+    /// A thread has dropped its garbage.
+    pub(super) fn buried(&mut self, transport: &T) {
+        self.burying -= 1;
+        self.version_waited(transport);
     }
 
     /// It is done.
@@ -60,7 +77,7 @@ impl<T: Transport> Session<T> {
         leaving.call.thread.store(thread, Ordering::Relaxed);
         let running = Running::new(self, &leaving.call);
         for fid in leaving.fids.drain(..) {
-            let FidKind::XattrWrite(xattr) = &fid.kind else {
+            let Kind::XattrWrite(xattr) = fid.kind() else {
                 continue;
             };
             let commit = || commit_xattr(&fid, xattr, &fid.caller.cx(&running));
@@ -74,6 +91,7 @@ impl<T: Transport> Session<T> {
             }
         }
         leaving.call.thread.store(0, Ordering::Relaxed);
+        leaving.garbage.clear();
         leaving
     }
 }

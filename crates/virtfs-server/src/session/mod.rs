@@ -25,10 +25,11 @@ use std::time::Duration;
 use tracing::{debug, error, warn};
 
 use self::core::{Core, Help, Next};
-use crate::budget::Budget;
-use crate::locks::WaiterId;
+use crate::budget::{Budget, Permit, fair};
+use crate::locks::{LockShares, WaiterId};
+use crate::places::Place;
 use crate::sentinel::{Watch, Watched};
-use crate::server::{Shared, Slot};
+use crate::server::Shared;
 use crate::transport::{Receiver, Transport};
 
 pub(crate) use self::run::Scratch;
@@ -49,8 +50,10 @@ pub struct Session<T: Transport> {
     pub(crate) id: u64,
     pub(crate) opens: Arc<Budget>,
     pub(crate) xattrs: Arc<Budget>,
+    threads: Arc<Budget>,
+    locks: LockShares,
     /// Given back at the end, however long somebody keeps the session's handle.
-    slot: Mutex<Option<Slot>>,
+    place: Mutex<Option<Place>>,
 }
 
 /// What can be told to, and asked of, a request that runs.
@@ -65,7 +68,7 @@ pub(crate) struct CallState {
 impl<T: Transport> Session<T> {
     pub(crate) fn start(
         shared: Arc<Shared>,
-        slot: Slot,
+        place: Place,
         transport: T,
         receiver: T::Receiver,
     ) -> std::io::Result<Arc<Self>> {
@@ -74,28 +77,33 @@ impl<T: Transport> Session<T> {
             transport,
             followers: Condvar::new(),
             ended: Condvar::new(),
-            id: slot.id,
+            id: place.id,
             opens: Arc::default(),
             xattrs: Arc::default(),
-            slot: Mutex::new(Some(slot)),
+            threads: Arc::default(),
+            locks: shared.locks.shares(),
+            place: Mutex::new(Some(place)),
             shared,
         });
         let watched: Arc<dyn Watched> = session.clone();
         let mut core = session.lock();
         core.threads = 1;
+        core.fids.count_in(&session.shared.fids);
         core.session = Arc::downgrade(&watched);
         drop(core);
         session.shared.sentinel.watch(&watched);
-        if let Err(error) = session.spawn() {
+        if let Err(error) = session.spawn(None) {
             session.shared.sentinel.forget(session.id);
             return Err(error);
         }
         Ok(session)
     }
 
-    fn spawn(self: &Arc<Self>) -> std::io::Result<()> {
+    /// Starts a thread, which has `permit` while it lives.
+    fn spawn(self: &Arc<Self>, permit: Option<Permit>) -> std::io::Result<()> {
         let session = self.clone();
         let run = move || {
+            let _permit = permit;
             let work = || session.clone().work();
             if catch_unwind(AssertUnwindSafe(work)).is_err() {
                 // Requests have a net of their own: this was a file system's drop, or ours.
@@ -188,10 +196,12 @@ impl<T: Transport> Session<T> {
         }
         let mut garbage = std::mem::take(&mut core.garbage);
         core.busy += 1;
+        core.burying += 1;
         drop(core);
         garbage.clear();
         let mut core = self.lock();
         core.busy -= 1;
+        core.buried(&self.transport);
         if core.garbage.is_empty() {
             core.garbage = garbage; // Its memory serves the next time.
         }
@@ -237,7 +247,7 @@ impl<T: Transport> Session<T> {
         self.shared.sentinel.forget(self.id);
         debug!(session = self.id, "the session has ended");
         drop(
-            self.slot
+            self.place
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
                 .take(),
@@ -263,7 +273,13 @@ impl<T: Transport> Session<T> {
             Help::Nobody => return false,
             Help::Follower => self.followers.notify_one(),
             Help::NewThread => {
-                if let Err(error) = self.spawn() {
+                let permit = self.thread_permit();
+                if permit.is_none() {
+                    // It waits until one of those that there are is free.
+                    self.lock().threads -= 1;
+                    return false;
+                }
+                if let Err(error) = self.spawn(permit) {
                     warn!(session = self.id, "no thread for a request: {error}");
                     self.lock().threads -= 1;
                     return false;
@@ -271,6 +287,13 @@ impl<T: Transport> Session<T> {
             }
         }
         true
+    }
+
+    fn thread_permit(&self) -> Option<Permit> {
+        let limits = &self.shared.limits;
+        let (used, own) = (self.shared.threads.used(), self.threads.used());
+        let (all, own) = fair((limits.threads, limits.sessions), used, own, 1);
+        Permit::take((&self.shared.threads, all), (&self.threads, own), 1)
     }
 
     /// Lets the requests that were received be answered, then ends the session.
@@ -312,6 +335,20 @@ impl<T: Transport> Watched for Session<T> {
             self.help(true);
         }
         watch
+    }
+
+    fn give_way(&self) -> bool {
+        // Who has the lock does something.
+        let Ok(mut core) = self.core.try_lock() else {
+            return false;
+        };
+        if !core.holds_nothing() {
+            return false;
+        }
+        core.close(&self.transport);
+        drop(core);
+        self.abort();
+        true
     }
 
     fn drain(&self) {

@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 use tracing::{debug, error, info};
 use virtfs_proto::{DecodeError, Dialect, Rlerror, Rmessage, Rversion, Tmessage, kind, name_of};
@@ -174,6 +175,7 @@ impl<T: Transport> Session<T> {
             session: self.id,
             opens: &self.opens,
             xattrs: &self.xattrs,
+            locks: &self.locks,
             msize,
             call,
             unknown: lower::unknown_fid(work.kind),
@@ -198,7 +200,7 @@ fn report(session: u64, message: u8, errno: Errno) {
 
     let message = name_of(message).unwrap_or("unknown");
     if errno == Errno::EIO || errno == Errno::ENOMEM || errno == Errno::ENFILE {
-        if FAILURES.is_due() {
+        if FAILURES.due(Instant::now()).is_some() {
             error!(session, "{message} failed on the host: {errno}");
         }
     } else {
@@ -231,7 +233,7 @@ pub(super) fn version(
                 Some(_) if asked.msize < MSIZE_MIN => (error_of(Errno::EMSGSIZE), None),
                 Some(dialect) => {
                     let msize = asked.msize.min(limits.msize);
-                    if msize <= MSIZE_SLOW && HINTS.is_due() {
+                    if msize <= MSIZE_SLOW && HINTS.due(Instant::now()).is_some() {
                         let cure = if limits.msize > MSIZE_SLOW {
                             format!("mount with msize={}", limits.msize)
                         } else {

@@ -9,17 +9,13 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use crate::fid::{Fid, FidKind};
+use crate::Limits;
+use crate::budget::{Budget, fair};
+use crate::fid::{Fid, Kind};
 
 /// A state still to come.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(super) struct Promise(u64);
-
-/// What a number is bound to.
-enum Binding {
-    Fid(Arc<Fid>),
-    Promised(Promise),
-}
 
 /// A fid as a request sees it.
 #[derive(Clone)]
@@ -58,13 +54,47 @@ struct Promised {
 
 #[derive(Default)]
 pub(super) struct FidTable {
-    bindings: FxHashMap<u32, Binding>,
+    /// What numbers are bound to; `None` is a state to come, which `coming` names. There may be a
+    /// million.
+    bindings: FxHashMap<u32, Option<Arc<Fid>>>,
+    coming: FxHashMap<u32, Promise>,
     promised: FxHashMap<Promise, Promised>,
     next: u64,
+    /// What the fids of all sessions are counted in, and how many of these are.
+    all: Arc<Budget>,
+    counted: usize,
 }
 
 impl FidTable {
+    /// Has the fids counted among those of all sessions.
+    pub(super) fn count_in(&mut self, all: &Arc<Budget>) {
+        self.all = all.clone();
+    }
+
+    /// Whether one number more may be bound.
+    pub(super) fn has_room(&self, limits: &Limits) -> bool {
+        let (used, own) = (self.all.used(), self.bindings.len());
+        let (all, fair) = fair((limits.all_fids, limits.sessions), used, own, 1);
+        own < limits.fids && own < fair && used < all
+    }
+
+    /// To be called when numbers were bound or freed.
+    fn count(&mut self) {
+        let now = self.bindings.len();
+        match now >= self.counted {
+            true => self.all.add(now - self.counted),
+            false => self.all.give_back(self.counted - now),
+        }
+        self.counted = now;
+    }
+
+    /// Whether no number is bound.
+    pub(super) fn is_empty(&self) -> bool {
+        self.bindings.is_empty()
+    }
+
     /// How many numbers are bound.
+    #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.bindings.len()
     }
@@ -79,17 +109,19 @@ impl FidTable {
     pub(super) fn get(&self, number: u32) -> Operand {
         match self.bindings.get(&number) {
             None => Operand::None,
-            Some(Binding::Fid(fid)) => Operand::Fid(fid.clone()),
-            Some(Binding::Promised(promise)) => Operand::Promised(*promise),
+            Some(Some(fid)) => Operand::Fid(fid.clone()),
+            Some(None) => promised(self.coming.get(&number).copied()),
         }
     }
 
     /// Frees a number; what it stood for.
     pub(super) fn free(&mut self, number: u32) -> Operand {
-        match self.bindings.remove(&number) {
+        let freed = self.bindings.remove(&number);
+        self.count();
+        match freed {
             None => Operand::None,
-            Some(Binding::Fid(fid)) => Operand::Fid(fid),
-            Some(Binding::Promised(promise)) => Operand::Promised(promise),
+            Some(Some(fid)) => Operand::Fid(fid),
+            Some(None) => promised(self.coming.remove(&number)),
         }
     }
 
@@ -97,10 +129,11 @@ impl FidTable {
     /// request that makes it succeeds.
     pub(super) fn takes_xattr(&self, number: u32) -> bool {
         match self.bindings.get(&number) {
-            Some(Binding::Fid(fid)) => matches!(fid.kind, FidKind::XattrWrite(_)),
-            Some(Binding::Promised(promise)) => self
-                .promised
-                .get(promise)
+            Some(Some(fid)) => matches!(fid.kind(), Kind::XattrWrite(_)),
+            Some(None) => self
+                .coming
+                .get(&number)
+                .and_then(|promise| self.promised.get(promise))
                 .is_some_and(|promised| promised.xattr),
             None => false,
         }
@@ -118,7 +151,9 @@ impl FidTable {
                 waiters: Vec::new(),
             },
         );
-        self.bindings.insert(number, Binding::Promised(promise));
+        self.bindings.insert(number, None);
+        self.coming.insert(number, promise);
+        self.count();
         promise
     }
 
@@ -135,15 +170,15 @@ impl FidTable {
         let Some(promised) = self.promised.remove(&promise) else {
             return Vec::new();
         };
-        let bound = self.bindings.get_mut(&promised.number);
-        if let Some(binding @ Binding::Promised(_)) = bound
-            && matches!(binding, Binding::Promised(latest) if *latest == promise)
-        {
+        let number = promised.number;
+        if self.coming.get(&number) == Some(&promise) {
+            self.coming.remove(&number);
             match state {
-                Some(fid) => *binding = Binding::Fid(fid.clone()),
-                None => drop(self.bindings.remove(&promised.number)),
+                Some(fid) => drop(self.bindings.insert(number, Some(fid.clone()))),
+                None => drop(self.bindings.remove(&number)),
             }
         }
+        self.count();
         promised.waiters
     }
 
@@ -153,10 +188,8 @@ impl FidTable {
         let Some(promised) = self.promised.remove(&promise) else {
             return Vec::new();
         };
-        if let Some(binding) = self.bindings.get_mut(&promised.number)
-            && matches!(binding, Binding::Promised(latest) if *latest == promise)
-        {
-            *binding = Binding::Promised(to);
+        if self.coming.get(&promised.number) == Some(&promise) {
+            self.coming.insert(promised.number, to);
         }
         if let Some(target) = self.promised.get_mut(&to) {
             target.waiters.extend(&promised.waiters);
@@ -166,27 +199,31 @@ impl FidTable {
 
     /// Takes out the fids whose clunk has something to do that nothing else does.
     pub(super) fn take_unclunked(&mut self) -> Vec<Arc<Fid>> {
-        let unclunked = |binding: &Binding| match binding {
-            Binding::Fid(fid) => matches!(fid.kind, FidKind::XattrWrite(_)),
-            Binding::Promised(_) => false,
-        };
-        let taken = self.bindings.extract_if(|_, binding| unclunked(binding));
+        let unclunked = |fid: &Arc<Fid>| matches!(fid.kind(), Kind::XattrWrite(_));
+        let taken = self
+            .bindings
+            .extract_if(|_, bound| bound.as_ref().is_some_and(unclunked));
+        let taken = taken.filter_map(|(_, bound)| bound).collect();
+        self.count();
         taken
-            .filter_map(|(_, binding)| match binding {
-                Binding::Fid(fid) => Some(fid),
-                Binding::Promised(_) => None,
-            })
-            .collect()
     }
 
     /// Forgets all; what was bound is returned to be dropped.
     pub(super) fn clear(&mut self) -> Vec<Arc<Fid>> {
         self.promised.clear();
+        self.coming.clear();
         let all = std::mem::take(&mut self.bindings).into_values();
-        all.filter_map(|binding| match binding {
-            Binding::Fid(fid) => Some(fid),
-            Binding::Promised(_) => None,
-        })
-        .collect()
+        self.count();
+        all.flatten().collect()
+    }
+}
+
+fn promised(promise: Option<Promise>) -> Operand {
+    promise.map_or(Operand::None, Operand::Promised)
+}
+
+impl Drop for FidTable {
+    fn drop(&mut self) {
+        self.clear();
     }
 }

@@ -28,7 +28,7 @@ pub(super) struct Tried {
 
 /// A request that waits.
 pub(super) struct Waiting<E> {
-    work: Work<E>,
+    pub(super) work: Work<E>,
     id: WaiterId,
 }
 
@@ -40,12 +40,17 @@ impl<T: Transport> Core<T> {
         mut work: Work<T::Exchange>,
         retry: Retry,
     ) -> Option<Work<T::Exchange>> {
+        let operands = work.operands.iter().filter_map(|operand| operand.fid());
+        let given_up = operands
+            .flat_map(|fid| fid.opened())
+            .any(|open| open.through.is_given_up());
         let hurry = self.closing || self.draining || self.ended || self.version.is_some();
         // A part of the places, so that there is one left in the ring of a device for the unlock.
         let full = self.waiting.len() >= self.limits.requests.div_ceil(2);
         let now = Instant::now();
         let until = *work.tried.until.get_or_insert(now + retry.patience);
-        if hurry || full || now >= until || work.call.cancelled.load(Ordering::Relaxed) {
+        if hurry || given_up || full || now >= until || work.call.cancelled.load(Ordering::Relaxed)
+        {
             return Some(work);
         }
         let due = if retry.poll {
@@ -55,6 +60,7 @@ impl<T: Transport> Core<T> {
         };
         let added = self.locks.waiters().add(Waiter {
             inode: retry.inode,
+            range: retry.range,
             session: self.session.clone(),
             tag: work.tag,
             due,
@@ -98,8 +104,16 @@ impl<T: Transport> Core<T> {
         self.hurry(tags);
     }
 
-    /// Tries those for the last time that wait for a lock through a fid that ends.
-    pub(super) fn hurry_those_of(&mut self, fid: &Arc<Fid>) {
+    /// The clunk of a fid has come: those who wait for a lock through it are tried for the last
+    /// time, and nobody waits any more.
+    pub(super) fn give_up_locks(&mut self, fid: &Arc<Fid>) {
+        let Ok(open) = fid.opened() else {
+            return;
+        };
+        open.through.give_up();
+        if self.waiting.is_empty() {
+            return;
+        }
         let of = |waiting: &Waiting<_>| {
             let fids = waiting.work.operands.iter();
             fids.filter_map(|operand| operand.fid())
@@ -110,7 +124,26 @@ impl<T: Transport> Core<T> {
         self.hurry(tags);
     }
 
-    fn hurry(&mut self, tags: Vec<u16>) {
+    /// Those that have not begun will not wait for a lock.
+    pub(super) fn hurry_queued(&mut self) {
+        let now = Instant::now();
+        for work in self.ready.iter_mut().chain(self.parked.values_mut()) {
+            work.tried.until = Some(now);
+        }
+    }
+
+    /// Tries a request again, if it still waits as it did when that was asked for; whether it does.
+    pub(super) fn try_again(&mut self, tag: u16, id: WaiterId) -> bool {
+        let waits = |waiting: &Waiting<_>| waiting.id == id;
+        let work = match self.waiting.get(&tag).is_some_and(waits) {
+            true => self.take_waiting(tag),
+            false => None,
+        };
+        work.map(|work| self.make_ready(work)).is_some()
+    }
+
+    /// Tries these for the last time.
+    pub(super) fn hurry(&mut self, tags: Vec<u16>) {
         let now = Instant::now();
         for tag in tags {
             if let Some(mut work) = self.take_waiting(tag) {
@@ -130,15 +163,8 @@ impl<T: Transport> Core<T> {
 impl<T: Transport> Session<T> {
     /// Tries a request again, if it still waits as it did when that was asked for.
     pub(super) fn retry(self: &Arc<Self>, tag: u16, id: WaiterId) {
-        let mut core = self.lock();
-        if core
-            .waiting
-            .get(&tag)
-            .is_some_and(|waiting| waiting.id == id)
-            && let Some(work) = core.take_waiting(tag)
-        {
-            core.make_ready(work);
-            drop(core);
+        let tries = self.lock().try_again(tag, id);
+        if tries {
             self.help(false);
             self.shared.sentinel.wake();
         }

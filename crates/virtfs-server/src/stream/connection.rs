@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::net::{SendAncillaryBuffer, SendFlags, Shutdown, sendmsg, shutdown};
 
+use crate::Peer;
+
 /// A connection to a client: a reliable stream of bytes both ways.
 ///
 /// One thread at a time receives and one sends, in parallel.
@@ -15,6 +17,11 @@ pub trait Connection: Send + Sync + 'static {
 
     /// Sends bytes; how many went.
     fn send(&self, from: &[IoSlice<'_>]) -> io::Result<usize>;
+
+    /// Who is at the other end, if that is known.
+    fn peer(&self) -> Option<Peer> {
+        None
+    }
 
     /// Makes this and every later receive end the stream. A pipe cannot: there a receive that
     /// sleeps must be interrupted (see [`crate::Interrupter`]).
@@ -33,6 +40,7 @@ pub struct FdStream {
     /// `None`: the socket that is also read from.
     output: Option<OwnedFd>,
     stopped: AtomicBool,
+    peer: Option<Peer>,
 }
 
 impl FdStream {
@@ -42,6 +50,7 @@ impl FdStream {
             input: socket.into(),
             output: None,
             stopped: AtomicBool::new(false),
+            peer: None,
         }
     }
 
@@ -52,7 +61,13 @@ impl FdStream {
             input: input.into(),
             output: Some(output.into()),
             stopped: AtomicBool::new(false),
+            peer: None,
         }
+    }
+
+    /// The same, of this peer.
+    pub fn of(self, peer: Option<Peer>) -> Self {
+        Self { peer, ..self }
     }
 }
 
@@ -72,6 +87,10 @@ impl Connection for FdStream {
                 sendmsg(&self.input, from, &mut control, SendFlags::NOSIGNAL)?
             }
         })
+    }
+
+    fn peer(&self) -> Option<Peer> {
+        self.peer
     }
 
     fn stop_receiving(&self) {

@@ -14,6 +14,7 @@ use self::exchange::StreamExchange;
 use self::receiver::StreamReceiver;
 use self::sender::Sender;
 use crate::Limits;
+use crate::budget::Budget;
 use crate::transport::Transport;
 
 /// The sending half of a session over a byte stream.
@@ -26,9 +27,10 @@ pub(crate) struct StreamTransport {
 pub(crate) fn open(
     connection: impl Connection,
     limits: &Limits,
+    buffers: &Arc<Budget>,
 ) -> (StreamTransport, StreamReceiver) {
     let connection: Arc<dyn Connection> = Arc::new(connection);
-    let sender = Sender::new(limits.request_bytes);
+    let sender = Sender::new(limits, buffers);
     let receiver = StreamReceiver::new(connection.clone(), sender.pool(), limits.msize);
     (StreamTransport { connection, sender }, receiver)
 }
@@ -51,6 +53,10 @@ impl Transport for StreamTransport {
 
     fn is_congested(&self) -> bool {
         self.sender.is_congested()
+    }
+
+    fn is_short(&self) -> bool {
+        self.sender.is_short()
     }
 
     fn flush(&self) {

@@ -217,7 +217,8 @@ mod tests {
             received: Mutex::default(),
             lengths: lengths.to_vec(),
         };
-        let mut receiver = StreamReceiver::new(Arc::new(pieces), Arc::default(), 1 << 20);
+        let pool = Pool::new(&crate::Limits::default(), &Arc::default());
+        let mut receiver = StreamReceiver::new(Arc::new(pieces), Arc::new(pool), 1 << 20);
         receiver.set_msize(1 << 20);
         receiver
     }

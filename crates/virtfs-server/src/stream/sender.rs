@@ -6,9 +6,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::buffer::Pool;
 use super::connection::Connection;
 use super::exchange::ReplyPayload;
+use crate::Limits;
+use crate::budget::Budget;
 
 /// The most pieces that one call sends (`IOV_MAX` is 1,024).
 const PIECES: usize = 256;
+
+/// How many bytes of heads have room once all was sent.
+const KEPT: usize = 64 << 10;
 
 /// Replies to be sent: heads one behind the other, payloads where they were read to.
 #[derive(Default)]
@@ -42,16 +47,21 @@ impl Batch {
     fn clear(&mut self) {
         self.heads.clear();
         self.payloads.clear();
+        // Those of a client that took none for long.
+        self.heads.shrink_to(KEPT);
+        self.payloads
+            .shrink_to(KEPT / size_of::<(usize, ReplyPayload)>());
     }
 }
 
 impl Sender {
-    /// Congested when more than `limit` bytes wait.
-    pub(super) fn new(limit: usize) -> Self {
+    /// Congested when as many bytes wait as requests may have in flight. `buffers` counts those of
+    /// all sessions.
+    pub(super) fn new(limits: &Limits, buffers: &Arc<Budget>) -> Self {
         Self {
             outbox: Mutex::default(),
-            pool: Arc::default(),
-            limit,
+            pool: Arc::new(Pool::new(limits, buffers)),
+            limit: limits.request_bytes,
         }
     }
 
@@ -66,6 +76,7 @@ impl Sender {
         }
         outbox.batch.heads.extend_from_slice(head);
         outbox.bytes += head.len();
+        self.pool.count(head.len());
         if let Some(payload) = payload
             && is_announced(head, payload.bytes().len())
         {
@@ -81,7 +92,13 @@ impl Sender {
     }
 
     pub(super) fn is_congested(&self) -> bool {
-        self.outbox().bytes > self.limit
+        let waits = self.outbox().bytes;
+        waits > self.limit || waits > 0 && self.is_short()
+    }
+
+    /// Whether this session has more than its share of the memory for buffers.
+    pub(super) fn is_short(&self) -> bool {
+        self.pool.is_short()
     }
 
     pub(super) fn flush(&self, connection: &dyn Connection) {
@@ -96,6 +113,7 @@ impl Sender {
             let bytes = outbox.bytes;
             drop(outbox);
             let sent = send(connection, &batch);
+            self.pool.discount(batch.heads.len());
             batch.clear();
             outbox = self.outbox();
             outbox.bytes -= bytes;
@@ -104,6 +122,7 @@ impl Sender {
                 tracing::debug!("replies could not be sent: {error}");
                 outbox.broken = true;
                 outbox.bytes = 0;
+                self.pool.discount(outbox.batch.heads.len());
                 outbox.batch.clear();
                 connection.stop_receiving();
             }
@@ -113,6 +132,14 @@ impl Sender {
 
     fn outbox(&self) -> MutexGuard<'_, Outbox> {
         self.outbox.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Sender {
+    fn drop(&mut self) {
+        let outbox = self.outbox.get_mut();
+        let outbox = outbox.unwrap_or_else(PoisonError::into_inner);
+        self.pool.discount(outbox.batch.heads.len());
     }
 }
 

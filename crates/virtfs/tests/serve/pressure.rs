@@ -276,7 +276,7 @@ fn give_all(path: &Path, user: u32) {
 
 #[test]
 fn with_few_descriptors_every_fid_of_roots_server_reaches_its_own_file() {
-    let mut pressure = Pressure::start(None, &[]);
+    let mut pressure = Pressure::start(None, &["--inode-file-handles", "prefer"]);
     pressure.walk();
     pressure.shuffle();
     pressure.check(|file| fate(file) == Fate::RemovedByHost);

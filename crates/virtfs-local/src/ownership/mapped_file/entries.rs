@@ -21,7 +21,6 @@ use crate::ownership::mapped::{Kept, Values};
 use crate::ownership::{File, Spot};
 use crate::proc::ProcFd;
 use crate::restore::open_path;
-use crate::sync::lock;
 use crate::tree::{LocalNode, Tree};
 
 /// The host's part of a request.
@@ -34,7 +33,7 @@ pub(super) fn store(
     fd: BorrowedFd<'_>,
     values: &Values,
 ) -> Result<(), Errno> {
-    let tree = &at.dir.tree;
+    let tree = at.dir.tree();
     let folder = make_folder(cx, tree, at.fd)?;
     let ours = || {
         let stat = call(cx, || look(fd, LOOK))?;
@@ -48,7 +47,7 @@ pub(super) fn store(
 /// Removes the metadata of what was removed.
 pub(super) fn forget(cx: &Cx<'_>, at: &Spot<'_>) {
     // The file is gone: what cannot be removed is in nobody's way.
-    if let Ok(Some(folder)) = folder(cx, &at.dir.tree, at.fd)
+    if let Ok(Some(folder)) = folder(cx, at.dir.tree(), at.fd)
         && raw(cx, || look_at(at.fd, at.name)).is_err_and(|e| e == io::Errno::NOENT)
     {
         let _ = raw(cx, || unlinkat(&folder, at.name, AtFlags::empty()));
@@ -63,9 +62,9 @@ pub(super) fn link(
     to: &Spot<'_>,
     host: Host<'_>,
 ) -> Result<(), Errno> {
-    let tree = &to.dir.tree;
+    let tree = to.dir.tree();
     let kept = match place {
-        Place::Lost => lock(&file.node.inode.memory.kept).clone(),
+        Place::Lost => file.node.inode.memory.kept(),
         _ => None,
     };
     if let (Place::Lost, None | Some(Kept { file: None, .. })) = (place, &kept) {
@@ -91,7 +90,7 @@ fn link_with_metadata(
     target: &Folder,
     host: Host<'_>,
 ) -> Result<(), Errno> {
-    let tree = &to.dir.tree;
+    let tree = to.dir.tree();
     let source = match place.folder(cx, tree)? {
         Some((folder, name)) => {
             // Both names share what is stored from now on, so there must be a file to share.
@@ -152,7 +151,7 @@ pub(super) fn remove(
     let keeping = Keeping::of(cx, what, node)?;
     emptying(cx, what, host)?;
     keeping.done();
-    if let Ok(Some(folder)) = folder(cx, &what.dir.tree, what.fd) {
+    if let Ok(Some(folder)) = folder(cx, what.dir.tree(), what.fd) {
         let _ = raw(cx, || unlinkat(&folder, what.name, AtFlags::empty()));
     }
     Ok(())
@@ -167,7 +166,7 @@ impl<'a> Keeping<'a> {
         at: &Spot<'_>,
         node: Option<&'a LocalNode>,
     ) -> Result<Self, Errno> {
-        let tree = &at.dir.tree;
+        let tree = at.dir.tree();
         let Some(node) = node else {
             return Ok(Self(None));
         };
@@ -182,21 +181,21 @@ impl<'a> Keeping<'a> {
                     ..=1 => None,
                     _ => Some(Arc::new(file::open(cx, tree, found.as_fd())?)),
                 };
-                match file::read(cx, tree, found.as_fd(), node.inode.id.ino())? {
+                match file::read(cx, tree, found.as_fd(), node.inode.ino)? {
                     Text::Own(values) => Some(Kept { values, file }),
                     // What others share is not this one's.
                     Text::Successor(values) => Some(Kept { values, file: None }),
                 }
             }
         };
-        *lock(&node.inode.memory.kept) = kept;
+        node.inode.memory.keep(kept);
         Ok(Self(Some(node)))
     }
 
     /// Of a file that had no values.
     pub(super) fn nothing(node: Option<&'a LocalNode>) -> Self {
         if let Some(node) = node {
-            *lock(&node.inode.memory.kept) = None;
+            node.inode.memory.keep(None);
         }
         Self(node)
     }
@@ -210,7 +209,7 @@ impl<'a> Keeping<'a> {
 impl Drop for Keeping<'_> {
     fn drop(&mut self) {
         if let Some(node) = self.0 {
-            *lock(&node.inode.memory.kept) = None;
+            node.inode.memory.keep(None);
         }
     }
 }
@@ -226,7 +225,7 @@ pub(super) fn emptying(cx: &Cx<'_>, at: &Spot<'_>, host: Host<'_>) -> Result<(),
 
 /// Removes the folder of a directory that has nothing else in it; whether it did.
 fn empty(cx: &Cx<'_>, at: &Spot<'_>) -> Result<bool, Errno> {
-    let tree = &at.dir.tree;
+    let tree = at.dir.tree();
     let victim = match open_path(cx, tree, at.fd, at.name) {
         Ok(fd) => fd,
         Err(error) => return Err(errno(error)),

@@ -81,7 +81,7 @@ impl MappedFile {
         }
         // A rename of ours may be about to tell where it is. It holds this before the other.
         drop(held);
-        drop(lock(&file.node.tree.renaming));
+        drop(lock(&file.node.tree().renaming));
         let held = guard();
         let (place, stat) = Place::of(cx, file, want)?;
         Ok((held, place, stat))
@@ -90,14 +90,14 @@ impl MappedFile {
     /// What is stored of a file.
     fn values(&self, cx: &Cx<'_>, file: &File<'_>, place: &Place) -> Result<Values, Errno> {
         let inode = &file.node.inode;
-        let (memory, tree) = (&inode.memory, &file.node.tree);
+        let (memory, tree) = (&inode.memory, file.node.tree());
         let changes = memory.changes();
         let Some((dir, path)) = place.path() else {
-            let kept = lock(&memory.kept).clone();
+            let kept = memory.kept();
             return match kept {
                 Some(Kept { file: Some(it), .. }) => {
                     let _changing = memory.changing();
-                    let text = file::text(cx, it.as_fd(), inode.id.ino())?;
+                    let text = file::text(cx, it.as_fd(), inode.ino)?;
                     Ok(text.values())
                 }
                 Some(Kept { values, .. }) => Ok(values),
@@ -114,7 +114,7 @@ impl MappedFile {
         }
         let values = {
             let _changing = memory.changing();
-            file::read(cx, tree, found.as_fd(), inode.id.ino())?.values()
+            file::read(cx, tree, found.as_fd(), inode.ino)?.values()
         };
         memory.saw(inode.host_kind, &values, changes, stamp);
         Ok(values)
@@ -149,7 +149,7 @@ impl MappedFile {
         place: &Place,
         change: &impl Fn(&mut Values),
     ) -> Result<Values, Errno> {
-        let tree = &file.node.tree;
+        let tree = file.node.tree();
         for _ in 0..TRIES {
             let (dir, path) = place.path().ok_or(Errno::ESTALE)?;
             let metadata = match file::find(cx, tree, dir, &path)? {
@@ -164,7 +164,7 @@ impl MappedFile {
                     }
                 }
             };
-            let inode = file.node.inode.id.ino();
+            let inode = file.node.inode.ino;
             match file::change(cx, metadata.as_fd(), inode, false, change)? {
                 Changed::To(values) => return Ok(values),
                 Changed::Unlinked => {}
@@ -187,12 +187,12 @@ impl MappedFile {
         stat: &Statx,
         change: &impl Fn(&mut Values),
     ) -> Result<Values, Errno> {
-        let mut kept = lock(&file.node.inode.memory.kept);
-        match &mut *kept {
+        let memory = &file.node.inode.memory;
+        memory.change_kept(|kept| match kept {
             Some(Kept { file: Some(it), .. }) => {
                 // A description of its own, with which the lock goes.
-                let open = file::open(cx, &file.node.tree, it.as_fd())?;
-                match file::change(cx, open.as_fd(), file.node.inode.id.ino(), true, change)? {
+                let open = file::open(cx, file.node.tree(), it.as_fd())?;
+                match file::change(cx, open.as_fd(), file.node.inode.ino, true, change)? {
                     Changed::To(values) => Ok(values),
                     Changed::Unlinked | Changed::Successor => Err(Errno::ESTALE),
                 }
@@ -209,7 +209,7 @@ impl MappedFile {
             }
             // The host has moved it, and its metadata is wherever that may be.
             None => Err(Errno::ESTALE),
-        }
+        })
     }
 
     /// Brings a rename to its end of which a file has just been seen, before the file gets more
@@ -277,7 +277,7 @@ impl Ownership for MappedFile {
     fn meet(&self, cx: &Cx<'_>, met: &Met<'_>, host: FileKind) -> Result<Memory, Errno> {
         // A directory is one, whatever is stored: its values are read when they are asked for.
         let (FileKind::Regular, Some((dir, name))) = (host, met.at) else {
-            return Ok(Memory::of(host));
+            return Ok(Memory::new(host, &Values::default(), false));
         };
         let _share = self.share(dir);
         let dir_fd = dir.fd(cx)?;

@@ -9,6 +9,7 @@ use virtfs_vfs::{Cx, Errno};
 
 use super::reserved::{FOLDER, ROOT};
 use crate::call::{call, errno, raw};
+use crate::entryname::EntryName;
 use crate::inode::{look, look_at_for};
 use crate::ownership::File;
 use crate::tree::Tree;
@@ -18,7 +19,7 @@ pub(super) enum Place {
     /// That of the root.
     Root(Arc<OwnedFd>),
     /// That of an entry: the descriptor of its directory, and its name.
-    Entry(Arc<OwnedFd>, Arc<[u8]>),
+    Entry(Arc<OwnedFd>, EntryName),
     /// None: the file has lost the name by which it was reached.
     Lost,
 }
@@ -33,7 +34,7 @@ impl Place {
     ) -> Result<(Self, Statx), Errno> {
         let node = file.node;
         let own = || call(cx, || look(file.fd.as_fd(), want));
-        if node.is_root {
+        if node.is_root() {
             return Ok((Self::Root(node.fd(cx)?), own()?));
         }
         if let Some(entry) = node.entry() {

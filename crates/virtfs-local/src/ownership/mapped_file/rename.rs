@@ -23,7 +23,7 @@ pub(super) fn rename(
     replaced: Option<&LocalNode>,
     host: Host<'_>,
 ) -> Result<(), Errno> {
-    let tree = &from.dir.tree;
+    let tree = from.dir.tree();
     let Ok(source) = raw(cx, || look_at(from.fd, from.name)) else {
         return host(); // It says why not.
     };
@@ -88,7 +88,7 @@ fn over<'a>(
     host: Host<'_>,
 ) -> Result<Option<Announced<'a>>, Errno> {
     let keeping = Keeping::of(cx, to, replaced)?;
-    let announced = announce(cx, &to.dir.tree, target, to.name, inode, values);
+    let announced = announce(cx, to.dir.tree(), target, to.name, inode, values);
     emptying(cx, to, host)?;
     keeping.done();
     Ok(announced)
@@ -102,7 +102,7 @@ fn without_metadata(
     replaced: Option<&LocalNode>,
     host: Host<'_>,
 ) -> Result<(), Errno> {
-    let tree = &to.dir.tree;
+    let tree = to.dir.tree();
     let target = match folder(cx, tree, to.fd)? {
         Some(folder) => file::find(cx, tree, folder.as_fd(), to.name)?.map(|_| folder),
         None => None,

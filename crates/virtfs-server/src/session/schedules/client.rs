@@ -4,13 +4,14 @@
 use std::collections::HashMap;
 
 use virtfs_proto::{
-    Dialect, GetattrMask, LockFlags, LockType, LopenFlags, NOFID, NOTAG, Names, Tattach, Tclunk,
-    Tflush, Tgetattr, Tlock, Tlopen, Tmessage, Tversion, Twalk, Twrite, Txattrcreate, XattrFlags,
-    kind,
+    Dialect, GetattrMask, LockFlags, LockStatus, LockType, LopenFlags, NOFID, NOTAG, Names,
+    Tattach, Tclunk, Tflush, Tgetattr, Tlock, Tlopen, Tmessage, Tversion, Twalk, Twrite,
+    Txattrcreate, XattrFlags, kind,
 };
 use virtfs_vfs::Errno;
 
 use super::history::History;
+use super::locks::Locks;
 use super::rng::Rng;
 use super::wire::{Serial, Wire};
 
@@ -23,15 +24,40 @@ struct Unanswered {
     serial: Serial,
     /// The tag that a flush names, and which request had it then.
     flushes: Option<(u16, Option<Serial>)>,
+    /// The byte that it releases, and whether it is the owner's request.
+    unlocks: Option<(Serial, bool)>,
+}
+
+/// What a reply says of a request.
+pub(super) enum Told {
+    /// A lock was granted or not, or was given up.
+    Lock(Serial, Option<bool>),
+    /// The release of a byte was answered, or was given up.
+    Unlock(Serial, Option<bool>),
+    /// A fid was clunked.
+    Clunk(Serial),
+    /// All began anew.
+    Version,
 }
 
 #[derive(Default)]
 pub(super) struct Client {
     next: Serial,
     unanswered: HashMap<u16, Unanswered>,
+    interrupted: bool,
 }
 
 impl Client {
+    /// The number of the request that it sends next.
+    pub(super) fn next(&self) -> Serial {
+        self.next
+    }
+
+    /// From now on requests may be interrupted that were not flushed.
+    pub(super) fn is_interrupted(&mut self) {
+        self.interrupted = true;
+    }
+
     pub(super) fn has_all(&self) -> bool {
         self.unanswered.is_empty()
     }
@@ -48,6 +74,12 @@ impl Client {
         let length = message.encode(Dialect::L, tag, &mut frame).unwrap();
         frame.truncate(length);
         let kind = frame[4];
+        let unlocks = match message {
+            Tmessage::Lock(lock) if lock.kind == LockType::UNLCK => {
+                Some((lock.start as Serial, lock.proc_id == 1))
+            }
+            _ => None,
+        };
         let flushes = match message {
             Tmessage::Flush(Tflush { oldtag }) => {
                 let old = self.unanswered.get(&oldtag).map(|old| old.serial);
@@ -68,6 +100,7 @@ impl Client {
             kind,
             serial,
             flushes,
+            unlocks,
         };
         self.unanswered.insert(tag, sent);
         wire.send(serial, frame);
@@ -84,12 +117,35 @@ impl Client {
         tags.find(|tag| !self.unanswered.contains_key(tag) && !named(*tag))
     }
 
+    fn attach(&mut self, wire: &Wire, history: &mut History, tag: u16, fid: u32) {
+        let attach = Tattach {
+            fid,
+            afid: NOFID,
+            uname: b"",
+            aname: b"",
+            n_uname: 0,
+        };
+        self.send(wire, history, tag, attach);
+    }
+
+    /// Makes fids, and opens most.
+    pub(super) fn attach_all(&mut self, wire: &Wire, history: &mut History) {
+        for fid in 0..FIDS {
+            self.attach(wire, history, fid as u16, fid);
+        }
+        for fid in 1..FIDS {
+            let flags = LopenFlags::RDONLY;
+            let tag = (FIDS + fid) as u16;
+            self.send(wire, history, tag, Tlopen { fid, flags });
+        }
+    }
+
     /// Sends one request, if there is a tag for it.
-    pub(super) fn ask(&mut self, wire: &Wire, history: &mut History, rng: &mut Rng) {
+    pub(super) fn ask(&mut self, wire: &Wire, history: &mut History, locks: &Locks, rng: &mut Rng) {
         if self.unanswered.contains_key(&NOTAG) {
             return;
         }
-        if rng.below(150) == 0 {
+        if rng.below(70) == 0 {
             return self.begin(wire, history);
         }
         let Some(tag) = self.free_tag(rng) else {
@@ -97,26 +153,26 @@ impl Client {
         };
         let fid = rng.below(FIDS as usize) as u32;
         let newfid = rng.below(FIDS as usize) as u32;
-        match rng.below(16) {
-            0 => {
-                let attach = Tattach {
-                    fid,
-                    afid: NOFID,
-                    uname: b"",
-                    aname: b"",
-                    n_uname: 0,
-                };
-                self.send(wire, history, tag, attach);
-            }
-            1..4 => {
+        match rng.below(24) {
+            0..3 => self.attach(wire, history, tag, fid),
+            3..6 => {
                 let names = Names::from_slice(&[]);
                 self.send(wire, history, tag, Twalk { fid, newfid, names });
             }
-            4 => {
+            6..9 => {
                 let flags = LopenFlags::RDONLY;
                 self.send(wire, history, tag, Tlopen { fid, flags });
+                // Sometimes all at once.
+                if rng.percent(30)
+                    && let Some(tag) = self.free_tag(rng)
+                {
+                    self.lock(wire, history, (locks, rng), tag, fid);
+                    if let Some(tag) = self.free_tag(rng) {
+                        self.send(wire, history, tag, Tclunk { fid });
+                    }
+                }
             }
-            5 => {
+            9 => {
                 let create = Txattrcreate {
                     fid,
                     name: b"user.a",
@@ -125,24 +181,13 @@ impl Client {
                 };
                 self.send(wire, history, tag, create);
             }
-            6 => {
+            10 => {
                 let (offset, count) = (0, 0);
                 self.send(wire, history, tag, Twrite { fid, offset, count });
             }
-            7 => {
-                let lock = Tlock {
-                    fid,
-                    kind: LockType::WRLCK,
-                    flags: LockFlags::BLOCK,
-                    start: 0,
-                    length: 1,
-                    proc_id: 1,
-                    client_id: b"",
-                };
-                self.send(wire, history, tag, lock);
-            }
-            8..10 => self.send(wire, history, tag, Tclunk { fid }),
-            10..13 => {
+            11..16 => self.lock(wire, history, (locks, rng), tag, fid),
+            16..18 => self.send(wire, history, tag, Tclunk { fid }),
+            18..20 => {
                 let request_mask = GetattrMask::BASIC;
                 self.send(wire, history, tag, Tgetattr { fid, request_mask });
             }
@@ -151,6 +196,38 @@ impl Client {
                 self.send(wire, history, tag, Tflush { oldtag });
             }
         }
+    }
+
+    /// Asks for a lock of its own, or for the release of one that it has.
+    fn lock(
+        &mut self,
+        wire: &Wire,
+        history: &mut History,
+        (locks, rng): (&Locks, &mut Rng),
+        tag: u16,
+        fid: u32,
+    ) {
+        let unlocks = match rng.percent(25) {
+            true => locks.some_byte(rng),
+            false => None,
+        };
+        let lock = Tlock {
+            fid,
+            kind: match unlocks {
+                Some(_) => LockType::UNLCK,
+                None => LockType::WRLCK,
+            },
+            flags: LockFlags::BLOCK,
+            start: unlocks.unwrap_or(self.next) as u64,
+            length: 1,
+            // Sometimes it is not the owner who releases it.
+            proc_id: match unlocks.is_some() && rng.percent(20) {
+                true => 2,
+                false => 1,
+            },
+            client_id: b"",
+        };
+        self.send(wire, history, tag, lock);
     }
 
     /// Starts anew: what was asked before is answered before that, or not at all.
@@ -187,7 +264,7 @@ impl Client {
     }
 
     /// Takes a reply.
-    pub(super) fn take(&mut self, reply: &[u8]) {
+    pub(super) fn take(&mut self, reply: &[u8]) -> Option<Told> {
         let (got, tag) = (reply[4], u16::from_le_bytes([reply[5], reply[6]]));
         let Some(sent) = self.unanswered.remove(&tag) else {
             panic!("a second reply, or one after its flush, to tag {tag}: kind {got}");
@@ -199,25 +276,42 @@ impl Client {
         );
         if got == kind::RLERROR {
             let error = u32::from_le_bytes(reply[7..11].try_into().unwrap());
-            assert_ne!(error, Errno::EINTR.raw(), "tag {tag} was not flushed");
+            let interrupted = error == Errno::EINTR.raw();
+            assert!(
+                !interrupted || self.interrupted,
+                "tag {tag} was not flushed"
+            );
         }
         if sent.kind == kind::TVERSION {
             self.unanswered.clear();
+            return Some(Told::Version);
         }
         let Some((oldtag, Some(old))) = sent.flushes else {
-            return;
+            let blocked = got == kind::RLOCK && reply[7] != LockStatus::SUCCESS.0;
+            return sent.told(Some(got != kind::RLERROR && !blocked));
         };
         assert_eq!(got, kind::RFLUSH);
-        if self
-            .unanswered
-            .get(&oldtag)
-            .is_some_and(|sent| sent.serial == old)
-        {
-            let given_up = self.unanswered.remove(&oldtag).unwrap();
-            assert!(
-                given_up.flushes.is_none(),
-                "a flush of a flush came before it"
-            );
+        let is_old = |sent: &Unanswered| sent.serial == old;
+        if !self.unanswered.get(&oldtag).is_some_and(is_old) {
+            return None;
+        }
+        let given_up = self.unanswered.remove(&oldtag)?;
+        assert!(
+            given_up.flushes.is_none(),
+            "a flush of a flush came before it"
+        );
+        given_up.told(None)
+    }
+}
+
+impl Unanswered {
+    /// What it says that it was done or was not, or that there is no answer.
+    fn told(&self, done: Option<bool>) -> Option<Told> {
+        match (self.kind, self.unlocks) {
+            (kind::TLOCK, None) => Some(Told::Lock(self.serial, done)),
+            (_, Some((byte, true))) => Some(Told::Unlock(byte, done)),
+            (kind::TCLUNK, _) if done == Some(true) => Some(Told::Clunk(self.serial)),
+            _ => None,
         }
     }
 }

@@ -6,8 +6,10 @@
 mod calls;
 mod client;
 mod history;
+mod locks;
 mod rng;
 mod threads;
+mod waits;
 mod wire;
 
 use self::threads::World;
@@ -38,7 +40,7 @@ const ENDINGS: [Ending; 5] = [
 #[test]
 fn in_every_schedule_each_request_is_answered_once_or_flushed_and_no_fid_is_left() {
     let seeds = std::env::var("VIRTFS_SCHEDULES").ok();
-    let seeds = seeds.and_then(|seeds| seeds.parse().ok()).unwrap_or(1500);
+    let seeds = seeds.and_then(|seeds| seeds.parse().ok()).unwrap_or(600);
     for seed in 1..=seeds {
         let ran = std::panic::catch_unwind(|| run(seed));
         assert!(ran.is_ok(), "seed {seed}");
@@ -48,7 +50,7 @@ fn in_every_schedule_each_request_is_answered_once_or_flushed_and_no_fid_is_left
 fn run(seed: u64) {
     let ending = ENDINGS[(seed % 5) as usize];
     let mut world = World::new(seed);
-    world.wander(60 + seed as usize % 200);
+    world.wander(100 + seed as usize % 400);
     match ending {
         Ending::InOrder => {
             world.settle();

@@ -8,12 +8,12 @@ use virtfs_vfs::memory::MemoryFs;
 use super::Ending;
 use super::client::{Client, FIDS};
 use super::history::{History, StateId};
+use super::locks::Locks;
 use super::rng::Rng;
-use super::wire::{Ear, Message, Wire};
+use super::wire::{Ear, Message, Serial, Wire};
 use crate::Limits;
 use crate::budget::Budget;
 use crate::export::Export;
-use crate::locks::LockTable;
 use crate::session::core::{Core, Garbage, Help, Next, Work};
 use crate::session::leaving::Leaving;
 use crate::session::run::Done;
@@ -56,11 +56,14 @@ impl Drop for Token {
 
 pub(super) struct World {
     pub(super) rng: Rng,
-    wire: Wire,
-    core: Core<Wire>,
+    pub(super) wire: Wire,
+    pub(super) core: Core<Wire>,
     threads: Vec<Thread>,
-    client: Client,
+    pub(super) client: Client,
     pub(super) history: History,
+    pub(super) locks: Locks,
+    /// Those that had come when all was interrupted.
+    pub(super) interrupted: Vec<Serial>,
     pub(super) export: Arc<Export>,
     pub(super) xattrs: Arc<Budget>,
     /// Lets everything through that hangs.
@@ -69,6 +72,10 @@ pub(super) struct World {
     pub(super) calls: usize,
     pub(super) next_state: StateId,
     pub(super) states_alive: Arc<AtomicUsize>,
+    /// How many calls in a hundred hang.
+    hangs: usize,
+    /// The client asks for more.
+    pub(super) wanders: bool,
     over: bool,
 }
 
@@ -81,8 +88,9 @@ impl World {
             requests: 2 + rng.below(12),
             ..Limits::default()
         };
-        let locks = Arc::new(LockTable::new(limits.lock_records));
-        let mut core = Core::new(Ear(wire.clone()), limits, locks);
+        let hangs = if rng.percent(30) { 40 } else { 4 };
+        let locks = Locks::new(&limits);
+        let mut core = Core::new(Ear(wire.clone()), limits, locks.table.clone());
         core.threads = 1;
         let mut client = Client::default();
         let mut history = History::default();
@@ -94,53 +102,71 @@ impl World {
             threads: vec![Thread::LooksForWork],
             client,
             history,
+            locks,
+            interrupted: Vec::new(),
             export: Arc::new(Export::new("", Arc::new(MemoryFs::new()))),
             xattrs: Arc::default(),
             gate_is_open: false,
             calls: 0,
             next_state: 0,
             states_alive: Arc::default(),
+            hangs,
+            wanders: false,
             over: false,
         }
     }
 
     /// Does so many steps at random.
     pub(super) fn wander(&mut self, steps: usize) {
+        self.wanders = true;
         for _ in 0..steps {
             match self.rng.below(20) {
                 0..6 => self
                     .client
-                    .ask(&self.wire, &mut self.history, &mut self.rng),
-                6..8 => self.take_reply(),
+                    .ask(&self.wire, &mut self.history, &self.locks, &mut self.rng),
+                6..8 => (0..4).for_each(|_| self.take_reply()),
                 8 => self.tick(),
-                9 => self.grant_locks(),
-                10 if self.rng.percent(10) => self.one_falls_out_of_sleep(),
-                _ => self.one_thread_goes_on(),
+                9 => drop(self.one_is_tried_again()),
+                10 => self.locks.others_act(self.client.next(), &mut self.rng),
+                11 => match self.rng.below(10) {
+                    0 => self.one_falls_out_of_sleep(),
+                    1..4 => self.one_has_waited_long(),
+                    4 if self.rng.percent(30) => self.interrupt_all(),
+                    _ => drop(self.one_is_tried_again()),
+                },
+                _ => (0..3).for_each(|_| self.one_thread_goes_on()),
             }
+            self.nobody_waits_in_vain();
         }
+        self.wanders = false;
     }
 
     /// Goes on until the client has all its replies, and nobody has anything left to do.
     pub(super) fn settle(&mut self) {
         let gives_up = self.rng.percent(50);
+        self.locks.let_go();
         while self.goes_on_by_itself() || !self.client.has_all() {
             if self.goes_on_by_itself() || self.helps_itself() {
                 self.one_thread_goes_on();
                 self.take_reply();
                 continue;
             }
+            // Whoever waits for a lock hears that it was let go.
+            if self.one_is_tried_again() || self.locks.other_releases_one() {
+                continue;
+            }
             if gives_up && self.client.give_up_one(&self.wire, &mut self.history) {
                 continue;
             }
-            if self.core.waiting.is_empty() {
-                // What is given up needs nobody to open the gate, unless so much came before the
-                // flush that this is not received.
-                let full = self.core.held.len() >= self.core.limits.requests;
-                assert!(!self.gate_is_open && (full || !gives_up), "a reply is lost");
-                self.gate_is_open = true;
-            } else {
-                self.grant_locks();
-            }
+            assert!(
+                self.core.waiting.is_empty(),
+                "a lock is free, and waited for"
+            );
+            // What is given up needs nobody to open the gate, unless so much came before the
+            // flush that this is not received.
+            let full = self.core.held.len() >= self.core.limits.requests;
+            assert!(!self.gate_is_open && (full || !gives_up), "a reply is lost");
+            self.gate_is_open = true;
         }
         self.gate_is_open = false;
         let core = &self.core;
@@ -157,6 +183,7 @@ impl World {
         assert!(core.fids.is_settled());
         assert_eq!(self.states_alive.load(Ordering::Relaxed), core.fids.len());
         self.history.is_in_order();
+        self.locks.are_told();
     }
 
     /// Whether the sentinel has called somebody. Who is called may find that a budget keeps back
@@ -200,6 +227,7 @@ impl World {
         }
         if ending != Ending::Aborted {
             self.gate_is_open = true;
+            self.locks.let_go();
         }
         while self.goes_on_by_itself() || self.helps_itself() {
             self.one_thread_goes_on();
@@ -214,14 +242,8 @@ impl World {
             0,
             "fids are left"
         );
+        self.locks.are_none();
         self.history.is_in_order();
-    }
-
-    fn take_reply(&mut self) {
-        if let Some(reply) = self.wire.take() {
-            self.client.take(&reply);
-            self.calls = 0;
-        }
     }
 
     fn goes_on_by_itself(&self) -> bool {
@@ -230,7 +252,10 @@ impl World {
 
     fn may_go_on(&self, thread: &Thread) -> bool {
         match thread {
-            Thread::Hangs(work) => self.gate_is_open || is_cancelled(work),
+            Thread::Hangs(work) => {
+                is_cancelled(work) || self.gate_is_open && !self.is_kept_out(work)
+            }
+            Thread::Runs(work) => !self.is_kept_out(work),
             Thread::Receives(_) => self.wire.is_readable(),
             Thread::Sleeps { called } => *called,
             Thread::Over => false,
@@ -253,19 +278,17 @@ impl World {
     fn go_on(&mut self, thread: Thread) -> Thread {
         match thread {
             Thread::LooksForWork => self.look_for_work(),
-            Thread::Begins(work) => match self.rng.below(10) {
-                announced @ 0..4 => {
-                    if announced < 2 {
-                        self.hand_over();
-                    }
-                    Thread::Hangs(work)
-                }
-                4..7 => {
+            Thread::Begins(work) => {
+                let hangs = self.rng.percent(self.hangs);
+                if self.rng.percent(50) {
                     self.hand_over();
-                    Thread::Runs(work)
                 }
-                _ => self.carry_out(work),
-            },
+                match hangs {
+                    true => Thread::Hangs(work),
+                    false if self.rng.percent(50) || self.is_kept_out(&work) => Thread::Runs(work),
+                    false => self.carry_out(work),
+                }
+            }
             Thread::Runs(work) | Thread::Hangs(work) => self.carry_out(work),
             Thread::Ended(done, head) => {
                 self.core.finish(done, &head, &self.wire);
@@ -294,6 +317,7 @@ impl World {
             Thread::Buries(garbage, then) => {
                 drop(garbage);
                 self.core.busy -= 1;
+                self.core.buried(&self.wire);
                 if let Thread::Sends = *then {
                     self.core.busy += 1;
                 }
@@ -342,6 +366,7 @@ impl World {
             return then;
         }
         self.core.busy += 1;
+        self.core.burying += 1;
         Thread::Buries(std::mem::take(&mut self.core.garbage), Box::new(then))
     }
 
@@ -349,7 +374,7 @@ impl World {
         self.help(true);
     }
 
-    fn help(&mut self, flush: bool) {
+    pub(super) fn help(&mut self, flush: bool) {
         match self.core.summon(flush, &self.wire) {
             Help::Nobody => {}
             Help::NewThread => self.threads.push(Thread::LooksForWork),
@@ -396,11 +421,6 @@ impl World {
         if stuck {
             self.help(true);
         }
-    }
-
-    fn grant_locks(&mut self) {
-        self.core.hurry_all();
-        self.help(false);
     }
 }
 

@@ -7,7 +7,7 @@
 set -u
 here=$(dirname "$0")
 export SHARE HOST PORT=5640 # the address is in a namespace of our own
-export REPORT=$here/report.sh PEER_GUEST=$here/peer.sh DAEMON=$here/daemon.sh
+export REPORT=$here/report.sh PEER_GUEST=$here/peer.sh DAEMON=$here/daemon.sh CONTROL=$here/control.sh
 
 case $KIND in uml) HOST=10.9.0.1 ;; *) HOST=127.0.0.1 ;; esac
 . "$here/user.sh"
@@ -51,7 +51,6 @@ network || { note "no network"; exit 3; }
 [ "$ROOT" != own ] || own_root
 if [ "$KIND" != local ] && ! own_device; then
     start_server || { note "the server does not listen"; exit 4; }
-    echo "$server" >"$RUN/server.pid"
     idle=$(bash "$DAEMON")
 fi
 "boot_$KIND" </dev/null &

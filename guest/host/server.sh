@@ -52,27 +52,55 @@ listens() {
     done < <(devices)
 }
 
+# Whether it has said so for each address: it opens its sockets first, and then shuts itself in.
+says_that_it_listens() {
+    local wanted=1
+    [ -n "$VIRTFS" ] || return 0
+    [ "$TRANSPORT" = tcp ] || wanted=$(devices | wc -l)
+    [ "$(tail -c "+$1" "$RUN/server.log" | grep -c -e '^listening on ' -e '^device .* listens for VMMs')" -ge "$wanted" ]
+}
+
+# start_server: starts it and waits until it listens; server.pid names the process that was started, server.status
+# has its status when it has ended. Whoever starts it, anybody can stop it or start it again.
 start_server() {
+    local said
     server_flags
-    # The limit is the one that a service has on small machines: open files must be budgeted.
-    prlimit --nofile=20000:20000 "${as_server[@]}" bash -c "exec $SERVER_COMMAND" - "${flags[@]}" \
-        >"$RUN/server.log" 2>&1 </dev/null &
-    server=$!
+    touch "$RUN/server.log"
+    said=$(($(stat -c %s "$RUN/server.log") + 1))
+    rm -f "$RUN/server.pid" "$RUN/server.status"
+    {
+        # The limit is the one that a service has on small machines: open files must be budgeted.
+        prlimit --nofile=20000:20000 "${as_server[@]}" bash -c "exec $SERVER_COMMAND" - "${flags[@]}" \
+            >>"$RUN/server.log" 2>&1 </dev/null &
+        server=$!
+        echo "$server" >"$RUN/server.pid"
+        wait "$server"
+        echo $? >"$RUN/server.status.new"
+        mv "$RUN/server.status.new" "$RUN/server.status"
+    } 2>/dev/null & # the shell would tell that it was killed
     for _ in $(seq 200); do
-        ! listens || return 0
-        kill -0 "$server" 2>/dev/null || break
+        ! listens || ! says_that_it_listens "$said" || return 0
+        [ ! -e "$RUN/server.status" ] || break
+        read -rt 0.05 <>"$RUN/never"
+    done
+    return 1
+}
+
+# ended SECONDS: waits so long for its end.
+ended() {
+    for _ in $(seq $((20 * $1))); do
+        [ ! -e "$RUN/server.status" ] || return 0
         read -rt 0.05 <>"$RUN/never"
     done
     return 1
 }
 
 stop_server() {
-    kill -TERM "$server"
-    for _ in $(seq 100); do
-        kill -0 "$server" 2>/dev/null || break
-        read -rt 0.05 <>"$RUN/never"
-    done
-    kill -KILL "$server" 2>/dev/null && note "server ignored SIGTERM"
-    wait "$server"
-    note "server status $?"
+    kill -TERM "$(cat "$RUN/server.pid")" 2>/dev/null
+    if ! ended 10; then
+        kill -KILL "$(cat "$RUN/server.pid")"
+        note "server ignored SIGTERM"
+        ended 10
+    fi
+    note "server status $(cat "$RUN/server.status")"
 }

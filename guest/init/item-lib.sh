@@ -60,6 +60,10 @@ end_peer() {
     host_does 'bash "$PEER_GUEST" wait'
 }
 
+# The server of this run is killed by SIGKILL, and started again.
+kill_server() { host_does 'bash "$CONTROL" kill'; }
+start_server() { host_does 'bash "$CONTROL" start'; }
+
 # What the server holds: its processes, descriptors, and mappings of guests' memory.
 server_holds() { host_does 'bash "$DAEMON"'; }
 

@@ -21,6 +21,8 @@ fn every_shell_script_parses() {
         "scripts/posix",
         "scripts/root",
         "scripts/security",
+        "scripts/server",
+        "scripts/users",
     ] {
         for entry in fs::read_dir(guest.join(folder)).unwrap() {
             let path = entry.unwrap().path();

@@ -7,6 +7,7 @@
 mod check;
 mod cli;
 mod client;
+mod elevated;
 mod failure;
 mod log;
 mod serve;
@@ -18,6 +19,9 @@ use std::process::ExitCode;
 use crate::cli::{Cli, Command};
 
 fn main() -> ExitCode {
+    if let Err(failure) = elevated::refuse() {
+        return failure.report();
+    }
     let done = match Cli::read().command {
         Command::Serve(args) => serve::run(*args),
         Command::Check(args) => check::run(args),

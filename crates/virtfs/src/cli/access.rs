@@ -17,8 +17,9 @@ pub(crate) struct AccessArgs {
     /// begins, always does. It takes CAP_SETUID and CAP_SETGID, and a security model that is not
     /// mapped.
     ///
-    /// Linux clients up to about 6.3 write as root what they have cached: with cache=loose or
-    /// cache=mmap every write fails unless --squash none is given. cache=none needs nothing.
+    /// Linux clients up to about 6.3 write as root what they have cached: with cache=loose
+    /// every write fails unless --squash none is given, with cache=mmap those to shared mappings.
+    /// cache=none needs nothing.
     #[arg(long, value_name = "WHOSE", default_value = "client")]
     pub(crate) access: AccessMode,
 

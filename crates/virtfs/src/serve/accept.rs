@@ -11,6 +11,7 @@ use virtfs_server::{FdStream, Server};
 use super::clients::Clients;
 use super::event::{Event, LastOne};
 use super::listen::{Kind, Source};
+use super::origin::peer_of;
 use super::peers::Peers;
 
 /// The threads that take connections.
@@ -91,7 +92,8 @@ fn accept(server: &Server, mut clients: Clients<'_, Event>, name: &str, is_tcp: 
             let _ = set_socket_keepalive(&socket, true);
         }
         debug!("{name}: a client connected");
-        if let Err(refused) = server.serve(FdStream::socket(socket)) {
+        let peer = peer_of(&socket);
+        if let Err(refused) = server.serve(FdStream::socket(socket).of(peer)) {
             clients.complain(|| format!("a connection was refused: {refused}"));
         }
     }

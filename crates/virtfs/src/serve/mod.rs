@@ -15,6 +15,7 @@ mod hints;
 mod interrupter;
 mod keeper;
 mod listen;
+mod origin;
 mod ownership;
 mod peers;
 mod plan;

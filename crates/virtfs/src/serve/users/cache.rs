@@ -12,6 +12,8 @@ use super::policy::{Database, Who};
 const FOUND: Duration = Duration::from_secs(60);
 /// How long it is known that there is no such user.
 const MISSING: Duration = Duration::from_secs(5);
+/// Longer names nobody has (`LOGIN_NAME_MAX`): a client could fill the memory with them.
+const LONGEST: usize = 256;
 /// How many answers are kept.
 const MOST: usize = 4096;
 
@@ -51,6 +53,7 @@ impl<D: Database> Database for Cache<D> {
     fn find(&self, who: &Who<'_>, call: &dyn Call) -> Result<Option<Arc<Credentials>>, Errno> {
         let key = match *who {
             Who::Uid(uid) => Key::Uid(uid),
+            Who::Name(name) if name.len() > LONGEST => return Ok(None),
             Who::Name(name) => Key::Name(name.into()),
         };
         let known = || self.known.lock().unwrap_or_else(PoisonError::into_inner);
@@ -113,6 +116,14 @@ mod tests {
         assert_eq!(find(Who::Uid(666)), Err(Errno::EIO));
         assert_eq!(find(Who::Uid(666)), Err(Errno::EIO));
         assert_eq!(cache.source().0.load(Ordering::Relaxed), 5);
+    }
+
+    #[test]
+    fn names_that_nobody_has_are_not_kept() {
+        let cache = Cache::of(Counting::default());
+        let long = vec![b'x'; LONGEST + 1];
+        assert_eq!(cache.find(&Who::Name(&long), &Detached), Ok(None));
+        assert!(cache.known.lock().unwrap().is_empty());
     }
 
     #[test]

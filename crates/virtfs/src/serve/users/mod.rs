@@ -91,8 +91,9 @@ impl Access {
         };
         let mut text = format!("access user; {who} squashed to {uid}:{gid}");
         if policy.squashed == Squashed::Root {
-            text += "; Linux clients up to about 6.3 (Debian's 6.1) with cache=loose or cache=mmap \
-                     write as root and need --squash none, or cache=none";
+            text += "; Linux clients up to about 6.3 (Debian's 6.1) with cache=loose, or with \
+                     writable mappings under cache=mmap, write as root and need --squash none, or \
+                     cache=none";
         }
         Some(text)
     }

@@ -11,7 +11,7 @@ use super::peers::Peers;
 use super::tagged::TaggedShares;
 use super::users::Access;
 use super::vmm::DeviceConfig;
-use crate::cli::{Address, InodeFileHandles, Model, SandboxMode, ServeArgs};
+use crate::cli::{Address, InodeFileHandles, Model, SandboxMode, SeccompMode, ServeArgs};
 use crate::failure::Failure;
 
 /// How to serve.
@@ -35,6 +35,11 @@ pub(super) struct Config {
     pub(super) log_level: LevelFilter,
     pub(super) allow_foreign_tcp: bool,
     pub(super) sandbox: SandboxMode,
+    pub(super) modcaps: ModCaps,
+    pub(super) seccomp: Option<SeccompMode>,
+    /// What makes system calls for tests.
+    #[cfg(feature = "escape-hook")]
+    pub(super) escape_fd: Option<std::os::fd::RawFd>,
     pub(super) rlimit_nofile: Option<u64>,
     pub(super) file_handles: FileHandles,
 }
@@ -118,6 +123,10 @@ impl Config {
             log_level: args.log_level.into(),
             allow_foreign_tcp: args.unauthenticated_tcp,
             sandbox: args.sandbox,
+            modcaps: args.modcaps.unwrap_or_default(),
+            seccomp: args.seccomp,
+            #[cfg(feature = "escape-hook")]
+            escape_fd: args.escape_fd,
             rlimit_nofile: args.rlimit_nofile,
             file_handles: match args.inode_file_handles {
                 InodeFileHandles::Never => FileHandles::Never,

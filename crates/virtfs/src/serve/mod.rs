@@ -40,6 +40,7 @@ use self::export::OpenExport;
 use self::keeper::Keeper;
 use self::listen::{Kind, Source};
 use self::plan::Plan;
+use self::sandbox::seccomp::{Role, Seccomp};
 use self::standing::Standing;
 use self::users::KnownUsers;
 use self::vmm::{Device, Devices, Ending, Watched};
@@ -71,8 +72,17 @@ pub(crate) fn run(args: ServeArgs) -> Result<(), Failure> {
     let users = KnownUsers::start(&config.access)?;
     // The sandbox hides what it looks at.
     let standing = Standing::look().doing(|| "the user's privileges cannot be seen")?;
+    let seccomp = Seccomp::new(&config)?;
     let landlock = sandbox::enter(&config, &exports)?;
-    let plan = |exports| Plan::new(&config, &users, Shares::of(limit, exports), landlock);
+    let plan = |exports| {
+        Plan::new(
+            &config,
+            &users,
+            Shares::of(limit, exports),
+            landlock,
+            seccomp,
+        )
+    };
     let all = plan(exports.len());
     info!("{}", all.describe(&exports));
     match config.access.describe() {
@@ -87,6 +97,9 @@ pub(crate) fn run(args: ServeArgs) -> Result<(), Failure> {
 
     let over = Arc::new(Event::new().doing(|| "the end cannot be waited for")?);
     let last = LastOne::tells(&over);
+    seccomp
+        .enter(Role::Server)
+        .map_err(|why| Failure::new(format!("seccomp: {why}")))?;
     // From here on there are threads.
     let server = match bound.sources.is_empty() {
         true => None,

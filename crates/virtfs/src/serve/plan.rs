@@ -12,6 +12,7 @@ use super::descriptors::Shares;
 use super::export::OpenExport;
 use super::interrupter::SignalInterrupter;
 use super::peers::Peers;
+use super::sandbox::seccomp::Seccomp;
 use super::users::KnownUsers;
 use crate::failure::{Doing, Failure};
 
@@ -21,6 +22,7 @@ pub(super) struct Plan {
     msize: u32,
     shares: Shares,
     landlock: bool,
+    seccomp: Seccomp,
     file_handles: FileHandles,
     users: Option<KnownUsers>,
     peers: Peers,
@@ -33,6 +35,7 @@ impl Plan {
         users: &Option<KnownUsers>,
         shares: Shares,
         landlock: bool,
+        seccomp: Seccomp,
     ) -> Self {
         Self {
             users: users.clone(),
@@ -40,6 +43,7 @@ impl Plan {
             msize: config.msize,
             shares,
             landlock,
+            seccomp,
             file_handles: config.file_handles,
         }
     }
@@ -47,6 +51,11 @@ impl Plan {
     /// Whether processes are shut in by Landlock.
     pub(super) fn landlock(&self) -> bool {
         self.landlock
+    }
+
+    /// The filters of processes.
+    pub(super) fn seccomp(&self) -> &Seccomp {
+        &self.seccomp
     }
 
     /// From whom connections are taken.

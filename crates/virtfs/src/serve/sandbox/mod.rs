@@ -3,6 +3,7 @@
 
 mod landlock;
 mod privileges;
+pub(super) mod seccomp;
 
 use std::os::fd::{AsFd, BorrowedFd};
 

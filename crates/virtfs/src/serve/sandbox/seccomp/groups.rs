@@ -64,6 +64,7 @@ pub(super) fn basics(calls: &mut Calls) {
         libc::SYS_geteuid,
         libc::SYS_getgid,
         libc::SYS_getegid,
+        libc::SYS_getgroups,
         libc::SYS_uname,
         libc::SYS_sysinfo,
     ]);
@@ -168,6 +169,10 @@ pub(super) fn files(calls: &mut Calls) {
     ]);
     #[cfg(not(target_arch = "riscv64"))]
     calls.add(&[libc::SYS_renameat]);
+    // Which user's rights a thread has, not others than those.
+    for call in [libc::SYS_setfsuid, libc::SYS_setfsgid] {
+        calls.add_if(call, &[Condition::Is(0, u32::MAX)]);
+    }
     descriptor_flags(calls);
     // Locks of open files.
     calls.add_one_of(libc::SYS_fcntl, 1, &[libc::F_OFD_SETLK, libc::F_OFD_GETLK]);
@@ -187,13 +192,7 @@ pub(super) fn descriptor_flags(calls: &mut Calls) {
 
 /// The rights of users for a thread.
 pub(super) fn credentials(calls: &mut Calls) {
-    calls.add(&[
-        libc::SYS_setfsuid,
-        libc::SYS_setfsgid,
-        libc::SYS_setgroups,
-        // Debug builds look whether they are in force.
-        libc::SYS_getgroups,
-    ]);
+    calls.add(&[libc::SYS_setfsuid, libc::SYS_setfsgid, libc::SYS_setgroups]);
     // A question to the process that looks users up brings the socket for its answer. Of the kinds of
     // sockets this one cannot be sent from to another address.
     let kind = libc::SOCK_SEQPACKET | libc::SOCK_CLOEXEC;
@@ -234,12 +233,20 @@ pub(super) fn connections(calls: &mut Calls, tcp: bool) {
     let no_connection = |flags| Condition::Bits(flags, wide(libc::MSG_FASTOPEN), 0);
     calls.add_if(libc::SYS_sendto, &[no_connection(3)]);
     calls.add_if(libc::SYS_sendmsg, &[no_connection(2)]);
-    for (level, option) in [
-        (libc::IPPROTO_TCP, libc::TCP_NODELAY),
-        (libc::SOL_SOCKET, libc::SO_KEEPALIVE),
-    ] {
+    options(
+        calls,
+        &[
+            (libc::IPPROTO_TCP, libc::TCP_NODELAY),
+            (libc::SOL_SOCKET, libc::SO_KEEPALIVE),
+        ],
+    );
+}
+
+/// Options of sockets, by their levels.
+fn options(calls: &mut Calls, options: &[(c_int, c_int)]) {
+    for (level, option) in options {
         let is = |at, value: c_int| Condition::Is(at, value.cast_unsigned());
-        calls.add_if(libc::SYS_setsockopt, &[is(1, level), is(2, option)]);
+        calls.add_if(libc::SYS_setsockopt, &[is(1, *level), is(2, *option)]);
     }
 }
 
@@ -248,8 +255,10 @@ pub(super) fn listeners(calls: &mut Calls) {
     calls.add(&[libc::SYS_accept4]);
 }
 
-/// The first signal of [`crate::signals`], and a socket that is to block.
+/// The first signal of [`crate::signals`], and a socket that is to wait without end.
 pub(super) fn vmm(calls: &mut Calls) {
+    let timeouts = [libc::SO_RCVTIMEO, libc::SO_SNDTIMEO].map(|which| (libc::SOL_SOCKET, which));
+    options(calls, &timeouts);
     calls.add(&[libc::SYS_signalfd4]);
     let blocking = libc::FIONBIO as u32;
     calls.add_if(libc::SYS_ioctl, &[Condition::Is(1, blocking)]);

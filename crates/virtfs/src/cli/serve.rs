@@ -7,7 +7,7 @@ use clap::Args;
 use clap::builder::{OsStringValueParser, TypedValueParser};
 
 use super::values::{
-    DeviceSpec, ExportSpec, InodeFileHandles, LogLevel, SandboxMode, SeccompMode, msize,
+    DeviceSpec, ExportSpec, InodeFileHandles, LogLevel, ModCaps, SandboxMode, SeccompMode, msize,
 };
 use super::{AccessArgs, Address, OwnershipArgs, QemuArgs};
 

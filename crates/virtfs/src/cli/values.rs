@@ -48,7 +48,8 @@ impl ModCaps {
             let name = name.ok_or("each begins with + or -, as in +chown:-mknod")?;
             let upper = name.to_ascii_uppercase();
             let capability = CapabilitySet::from_name(upper.strip_prefix("CAP_").unwrap_or(&upper));
-            let capability = capability.ok_or_else(|| format!("there is no capability '{name}'"))?;
+            let capability =
+                capability.ok_or_else(|| format!("there is no capability '{name}'"))?;
             read.add.set(capability, word.starts_with('+'));
             read.remove.set(capability, word.starts_with('-'));
         }

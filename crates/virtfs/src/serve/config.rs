@@ -11,7 +11,7 @@ use super::peers::Peers;
 use super::tagged::TaggedShares;
 use super::users::Access;
 use super::vmm::DeviceConfig;
-use crate::cli::{Address, InodeFileHandles, Model, SandboxMode, SeccompMode, ServeArgs};
+use crate::cli::{Address, InodeFileHandles, ModCaps, Model, SandboxMode, SeccompMode, ServeArgs};
 use crate::failure::Failure;
 
 /// How to serve.

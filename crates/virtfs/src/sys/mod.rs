@@ -1,6 +1,8 @@
 //! The calls that need `unsafe`: inherited descriptors, signals, fork, a socket's peer, groups, the
-//! calendar.
+//! calendar; [`namespaces`] has those of the sandbox.
 #![allow(unsafe_code)]
+
+pub(crate) mod namespaces;
 
 use std::ffi::{CStr, c_int};
 use std::io;
@@ -100,6 +102,14 @@ pub(crate) fn fork(keep: &[BorrowedFd<'_>], child: impl FnOnce() -> u8) -> io::R
     };
     // SAFETY: _exit is always allowed.
     unsafe { libc::_exit(status.into()) }
+}
+
+/// Splits the process in two, which both go on from here with all descriptors: the new one's number
+/// for the old one, `None` for the new one. To be called while the process has one thread.
+pub(crate) fn split() -> io::Result<Option<Pid>> {
+    // SAFETY: with one thread, nothing that the child uses can be in the hands of a thread that
+    // the child does not have.
+    checked(unsafe { libc::fork() }).map(Pid::from_raw)
 }
 
 /// Closes all descriptors but these.

@@ -84,7 +84,7 @@ fn explanation(standing: &Standing, model: SecurityModel, xattr: Xattrs) -> Opti
     }
     if let Some(namespace) = foreign {
         text += &format!(
-            ". This user namespace has the users {} and the groups {}: files of others show as \
+            ". The server's user namespace has the users {} and the groups {}: files of others show as \
              {OVERFLOW_ID}, only their own permissions allow anything with them, and nothing can \
              be given to others",
             namespace.users, namespace.groups

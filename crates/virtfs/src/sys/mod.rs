@@ -114,8 +114,13 @@ pub(crate) fn split() -> io::Result<Option<Pid>> {
 
 /// Closes all descriptors but these.
 fn close_others(keep: &[BorrowedFd<'_>]) -> io::Result<()> {
-    let mut kept: Vec<u32> = keep.iter().map(|fd| fd.as_raw_fd() as u32).collect();
+    close_all_but(keep.iter().map(AsRawFd::as_raw_fd))
+}
+
+fn close_all_but(keep: impl Iterator<Item = RawFd>) -> io::Result<()> {
+    let mut kept: Vec<u32> = keep.map(|fd| fd as u32).collect();
     kept.sort_unstable();
+    kept.dedup();
     let mut first = 0;
     for fd in kept {
         if first < fd {
@@ -126,9 +131,16 @@ fn close_others(keep: &[BorrowedFd<'_>]) -> io::Result<()> {
     close_range(first, u32::MAX)
 }
 
+/// Closes all descriptors that the process was started with but the standard streams and these. To be
+/// called before it has opened any other.
+pub(crate) fn close_inherited(keep: impl Iterator<Item = RawFd>) -> io::Result<()> {
+    close_all_but((0..=2).chain(keep))
+}
+
 fn close_range(first: u32, last: u32) -> io::Result<()> {
-    // SAFETY: touches no memory. Only the forked child calls this, which uses what it kept and
-    // drops nothing: it leaves by _exit.
+    // SAFETY: touches no memory. Either nothing owns what is closed, for the process has opened
+    // nothing yet; or the forked child calls this, which uses what it kept and drops nothing: it
+    // leaves by _exit.
     match unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) } {
         0 => Ok(()),
         _ => Err(io::Error::last_os_error()),

@@ -247,7 +247,7 @@ impl Pressure {
 
     /// KiB.
     fn resident(&self) -> u64 {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.server.child.id()));
+        let status = fs::read_to_string(format!("/proc/{}/status", self.server.worker()));
         let status = status.unwrap();
         let line = status
             .lines()

@@ -41,7 +41,7 @@ use self::keeper::Keeper;
 use self::listen::{Bound, Kind, Source};
 use self::plan::Plan;
 use self::sandbox::seccomp::{Role, Seccomp};
-use self::sandbox::{Level, Side};
+use self::sandbox::{Level, Side, Walls};
 use self::standing::Standing;
 use self::users::KnownUsers;
 use self::vmm::{Device, Devices, Ending, Watched};
@@ -84,8 +84,8 @@ pub(crate) fn run(args: ServeArgs) -> Result<(), Failure> {
     let level = Level::choose(&served.config, &served.exports, standing, seccomp)?;
     match level.split()? {
         None => {
-            let landlock = level.enter(&mut served.exports, None)?;
-            served.serve(&level, landlock, &signals)
+            let walls = level.enter(&mut served.exports, None)?;
+            served.serve(&level, walls, &signals)
         }
         Some(Side::Supervisor(worker)) => {
             drop(served);
@@ -97,7 +97,7 @@ pub(crate) fn run(args: ServeArgs) -> Result<(), Failure> {
             }
             let done = level
                 .enter(&mut served.exports, Some(&report))
-                .and_then(|landlock| served.serve(&level, landlock, &signals));
+                .and_then(|walls| served.serve(&level, walls, &signals));
             report.end(done)
         }
     }
@@ -115,7 +115,7 @@ struct Served {
 
 impl Served {
     /// Serves, in the sandbox, until the end.
-    fn serve(self, level: &Level, landlock: bool, signals: &Signals) -> Result<(), Failure> {
+    fn serve(self, level: &Level, walls: Walls, signals: &Signals) -> Result<(), Failure> {
         let Self {
             config,
             limit,
@@ -126,7 +126,7 @@ impl Served {
         let seccomp = level.seccomp();
         let plan = |exports| {
             let shares = Shares::of(limit, exports);
-            Plan::new(&config, &users, shares, landlock, seccomp)
+            Plan::new(&config, &users, shares, walls, seccomp)
         };
         let all = plan(exports.len());
         info!("{}", all.describe(&exports));

@@ -12,6 +12,7 @@ use super::descriptors::Shares;
 use super::export::OpenExport;
 use super::interrupter::SignalInterrupter;
 use super::peers::Peers;
+use super::sandbox::Walls;
 use super::sandbox::seccomp::Seccomp;
 use super::users::KnownUsers;
 use crate::failure::{Doing, Failure};
@@ -21,7 +22,7 @@ use crate::failure::{Doing, Failure};
 pub(super) struct Plan {
     msize: u32,
     shares: Shares,
-    landlock: bool,
+    walls: Walls,
     seccomp: Seccomp,
     file_handles: FileHandles,
     users: Option<KnownUsers>,
@@ -29,12 +30,12 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    /// For a process that shares its descriptors like this, and is shut in by Landlock or not.
+    /// For a process that shares its descriptors like this, and is shut in by these walls.
     pub(super) fn new(
         config: &Config,
         users: &Option<KnownUsers>,
         shares: Shares,
-        landlock: bool,
+        walls: Walls,
         seccomp: Seccomp,
     ) -> Self {
         Self {
@@ -42,7 +43,7 @@ impl Plan {
             peers: config.peers.clone(),
             msize: config.msize,
             shares,
-            landlock,
+            walls,
             seccomp,
             file_handles: config.file_handles,
         }
@@ -50,7 +51,7 @@ impl Plan {
 
     /// Whether processes are shut in by Landlock.
     pub(super) fn landlock(&self) -> bool {
-        self.landlock
+        self.walls.landlock
     }
 
     /// The filters of processes.
@@ -91,15 +92,16 @@ impl Plan {
         // Landlock knows the exports together. With two that can be written it would not notice
         // when the host moves a directory from one to the other.
         let writable = exports.iter().filter(|export| !export.readonly).count();
-        let landlock = self.landlock && writable == 1;
+        let landlock = self.walls.landlock && writable == 1;
         for export in exports {
             let options = Options {
                 readonly: export.readonly,
                 containment: match landlock && !export.readonly {
+                    _ if self.walls.mounts => Containment::Mount,
                     true => Containment::Landlock,
                     false => Containment::Verify,
                 },
-                landlock_in_force: self.landlock,
+                landlock_in_force: self.walls.landlock,
                 file_handles: self.file_handles,
                 max_nodes_open: self.shares.nodes,
                 max_files_open: self.shares.files,

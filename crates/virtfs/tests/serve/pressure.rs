@@ -98,6 +98,7 @@ impl Pressure {
         let path = sockets.path().join("9p");
         let mut command = serve(export.path());
         command.args(["--rlimit-nofile", "256", "--sandbox", "landlock"]);
+        command.args(["--inode-file-handles", "prefer"]);
         command.args(["--listen", &unix(&path)]).args(flags);
         if let Some(user) = user {
             give_all(export.path(), user);

@@ -40,6 +40,15 @@ pub(super) struct Level {
     seccomp: Seccomp,
 }
 
+/// What keeps files that the host moves out of an export from being reached.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Walls {
+    /// Landlock is in force.
+    pub(super) landlock: bool,
+    /// Each export is the root of a mount of its own.
+    pub(super) mounts: bool,
+}
+
 #[derive(Debug)]
 enum Kind {
     Namespaces(Namespaces),
@@ -118,13 +127,12 @@ impl Level {
             .map_err(|why| Failure::new(format!("the sandbox cannot be made: {why}")))
     }
 
-    /// Shuts this process in. The directories of the exports are others after it. Whether
-    /// Landlock is in force.
+    /// Shuts this process in. The directories of the exports are others after it.
     pub(super) fn enter(
         &self,
         exports: &mut [OpenExport],
         report: Option<&Report>,
-    ) -> Result<bool, Failure> {
+    ) -> Result<Walls, Failure> {
         if let Kind::Namespaces(_) = self.kind {
             let inside = namespaces::enter(exports)
                 .map_err(|why| Failure::new(format!("the sandbox cannot be made: {why}")))?;
@@ -146,7 +154,10 @@ impl Level {
             _ => Some(landlock::restrict(rules(exports))),
         };
         self.tell(landlock.as_ref(), kept)?;
-        Ok(matches!(landlock, Some(Ok(_))))
+        Ok(Walls {
+            landlock: matches!(landlock, Some(Ok(_))),
+            mounts: matches!(self.kind, Kind::Namespaces(_)),
+        })
     }
 
     /// One line about what is in force.

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use clap::Args;
 use clap::builder::{OsStringValueParser, TypedValueParser};
 
+#[cfg(feature = "escape-hook")]
+use super::values::EscapeHook;
 use super::values::{
     DeviceSpec, ExportSpec, InodeFileHandles, LogLevel, ModCaps, SandboxMode, SeccompMode, msize,
 };
@@ -130,10 +132,10 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "HOW")]
     pub(crate) seccomp: Option<SeccompMode>,
 
-    /// A socket on which tests make the server's system calls.
+    /// Whose system calls tests make, on the socket that is standard input.
     #[cfg(feature = "escape-hook")]
-    #[arg(long, value_name = "N", hide = true, value_parser = clap::value_parser!(i32).range(3..))]
-    pub(crate) escape_fd: Option<RawFd>,
+    #[arg(long, hide = true)]
+    pub(crate) escape_hook: Option<EscapeHook>,
 
     /// How many descriptors the server may have open (RLIMIT_NOFILE).
     ///

@@ -73,6 +73,16 @@ pub(crate) enum SeccompMode {
     Off,
 }
 
+/// Which process makes the calls of tests.
+#[cfg(feature = "escape-hook")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum EscapeHook {
+    /// That of the server
+    Server,
+    /// That of a VMM
+    Vmm,
+}
+
 /// How files are found again whose descriptors were closed to save them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum InodeFileHandles {

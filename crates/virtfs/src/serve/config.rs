@@ -37,9 +37,9 @@ pub(super) struct Config {
     pub(super) sandbox: SandboxMode,
     pub(super) modcaps: ModCaps,
     pub(super) seccomp: Option<SeccompMode>,
-    /// What makes system calls for tests.
+    /// Which process makes the calls of tests.
     #[cfg(feature = "escape-hook")]
-    pub(super) escape_fd: Option<std::os::fd::RawFd>,
+    pub(super) escape_hook: Option<crate::cli::EscapeHook>,
     pub(super) rlimit_nofile: Option<u64>,
     pub(super) file_handles: FileHandles,
 }
@@ -126,7 +126,7 @@ impl Config {
             modcaps: args.modcaps.unwrap_or_default(),
             seccomp: args.seccomp,
             #[cfg(feature = "escape-hook")]
-            escape_fd: args.escape_fd,
+            escape_hook: args.escape_hook,
             rlimit_nofile: args.rlimit_nofile,
             file_handles: match args.inode_file_handles {
                 InodeFileHandles::Never => FileHandles::Never,

@@ -9,6 +9,8 @@ mod accept;
 mod clients;
 mod config;
 mod descriptors;
+#[cfg(feature = "escape-hook")]
+mod escape;
 mod event;
 mod export;
 mod hints;
@@ -63,6 +65,8 @@ pub(crate) fn run(args: ServeArgs) -> Result<(), Failure> {
     let inherited = listen::inherit(&config)?;
     let signals = Signals::block().doing(|| "signals cannot be set up")?;
     log::start(config.log_level);
+    #[cfg(feature = "escape-hook")]
+    escape::take(&config)?;
     let limit = descriptors::raise_limit(config.rlimit_nofile)?;
 
     let exports = export::open_all(&config.exports)?;
@@ -146,6 +150,8 @@ impl Served {
             .enter(Role::Server)
             .map_err(|why| Failure::new(format!("seccomp: {why}")))?;
         // From here on there are threads.
+        #[cfg(feature = "escape-hook")]
+        escape::start(crate::cli::EscapeHook::Server);
         let server = match bound.sources.is_empty() {
             true => None,
             false => Some(all.start(exports)?),

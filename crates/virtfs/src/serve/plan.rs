@@ -66,7 +66,10 @@ impl Plan {
 
     /// What a process must keep to serve by it, beside the exports.
     pub(super) fn descriptors(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
-        self.users.iter().map(KnownUsers::socket)
+        let needed = self.users.iter().map(KnownUsers::socket);
+        #[cfg(feature = "escape-hook")]
+        let needed = needed.chain(super::escape::descriptors());
+        needed
     }
 
     /// What users should know of a server of these exports.

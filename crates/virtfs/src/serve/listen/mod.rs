@@ -89,8 +89,6 @@ pub(super) fn inherit(config: &Config) -> Result<Inherited, Failure> {
     // What nobody named is of no use here, and may lead anywhere.
     let named = descriptors.iter().chain(&device);
     let named = named.map(|(fd, _)| fd.as_raw_fd());
-    #[cfg(feature = "escape-hook")]
-    let named = named.chain(config.escape_fd);
     sys::close_inherited(named).doing(|| "inherited descriptors cannot be closed")?;
     let mut inherited = Inherited::default();
     for (fd, name) in descriptors {

@@ -42,6 +42,8 @@ fn serve(device: &Device<'_>, vmm: &OwnedFd) -> Result<Result<(), vhost_user::Er
     if let Err(why) = device.plan.seccomp().enter(Role::Vmm) {
         return Err(Failure::new(format!("seccomp: {why}")));
     }
+    #[cfg(feature = "escape-hook")]
+    crate::serve::escape::start(crate::cli::EscapeHook::Vmm);
     let signals = Signals::sigterm().doing(|| "signals cannot be set up")?;
     let exports: io::Result<_> = device.exports.iter().map(twin).collect();
     let server = device

@@ -98,7 +98,9 @@ impl Pressure {
         let path = sockets.path().join("9p");
         let mut command = serve(export.path());
         command.args(["--rlimit-nofile", "256", "--sandbox", "landlock"]);
-        command.args(["--inode-file-handles", "prefer"]);
+        if !flags.contains(&"--inode-file-handles") {
+            command.args(["--inode-file-handles", "prefer"]);
+        }
         command.args(["--listen", &unix(&path)]).args(flags);
         if let Some(user) = user {
             give_all(export.path(), user);

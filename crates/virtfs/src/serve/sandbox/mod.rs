@@ -70,7 +70,6 @@ impl Level {
         seccomp: Seccomp,
     ) -> Result<Self, Failure> {
         let wanted = privileges::wanted(config, exports);
-        standing.capabilities &= wanted | CapabilitySet::SYS_ADMIN;
         let kind = match config.sandbox {
             SandboxMode::None => Kind::Open,
             SandboxMode::Landlock => Kind::Landlock {

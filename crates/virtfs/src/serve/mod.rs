@@ -95,7 +95,7 @@ pub(crate) fn run(args: ServeArgs) -> Result<(), Failure> {
             drop(served);
             worker.supervise(&signals, seccomp)
         }
-        Some(Side::Worker(report)) => {
+        Some(Side::Worker(report, signals)) => {
             if let Some(keeper) = keeper {
                 keeper.leave();
             }

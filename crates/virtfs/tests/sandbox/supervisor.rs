@@ -5,7 +5,7 @@ use std::os::unix::process::CommandExt;
 use rustix::process::{Signal, kill_process, kill_process_group};
 
 use crate::ordinary::Ordinary;
-use crate::processes::Watched;
+use crate::processes::{Watched, below};
 use crate::running::{Running, serve, unix, unix_client};
 use crate::{is_root, status};
 
@@ -34,6 +34,27 @@ fn ctrl_c_at_a_terminal_reaches_the_worker_once() {
     let mut client = unix_client(&path);
     kill_process_group(server.pid(), Signal::INT).unwrap();
     server.line("finishing");
+    assert_eq!(server.end().code(), Some(0));
+    assert!(client.ends());
+    assert!(!path.exists());
+}
+
+/// As systemd stops a service.
+#[test]
+fn sigterm_to_all_processes_ends_it_in_order() {
+    if !is_root() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("9p");
+    let mut command = serve(dir.path());
+    let mut server = Running::start(command.args(["--listen", &unix(&path)]));
+    server.line("listening on ");
+    let mut client = unix_client(&path);
+    for (process, _) in below(server.pid()) {
+        kill_process(process, Signal::TERM).unwrap();
+    }
+    server.signal(Signal::TERM);
     assert_eq!(server.end().code(), Some(0));
     assert!(client.ends());
     assert!(!path.exists());

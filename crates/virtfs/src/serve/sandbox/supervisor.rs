@@ -34,7 +34,8 @@ const STUCK: u8 = 3;
 #[derive(Debug)]
 pub(in crate::serve) enum Side {
     Supervisor(Worker),
-    Worker(Report),
+    /// With the signals that are for it.
+    Worker(Report, Signals),
 }
 
 /// Splits this process, which has one thread.
@@ -45,22 +46,32 @@ pub(super) fn split(namespaces: &Namespaces) -> Result<Side, String> {
     };
     namespaces.prepare()?;
     let (status, tell) = pipe_with(PipeFlags::CLOEXEC).map_err(|errno| failed(errno.into()))?;
+    let flags = PipeFlags::CLOEXEC | PipeFlags::NONBLOCK;
+    let (signals, hand_on) = pipe_with(flags).map_err(|errno| failed(errno.into()))?;
     match sys::split().map_err(failed)? {
         None => {
             drop(status);
-            // Ctrl-C reaches all of a terminal's processes; the worker gets it from the supervisor.
+            drop(hand_on);
+            // Ctrl-C reaches all of a terminal's processes, and others' signals all of a service's. The
+            // second ends the server at once, so the worker takes those alone that are handed on.
             let _ = setsid();
             let _ = rustix::thread::set_name(c"virtfs-worker");
-            Ok(Side::Worker(Report { tell }))
+            let signals = Signals::handed_on(signals);
+            Ok(Side::Worker(Report { tell }, signals))
         }
         Some(pid) => {
-            drop(tell);
+            drop((tell, signals));
             let ended = pidfd_open(pid, PidfdFlags::empty()).map_err(|errno| {
                 // What cannot be watched must not go on.
                 let _ = rustix::process::kill_process(pid, Signal::KILL);
                 failed(errno.into())
             })?;
-            Ok(Side::Supervisor(Worker { pid, ended, status }))
+            Ok(Side::Supervisor(Worker {
+                pid,
+                ended,
+                status,
+                hand_on,
+            }))
         }
     }
 }
@@ -74,6 +85,8 @@ pub(in crate::serve) struct Worker {
     /// Brings its exit status before it ends: one with a thread that sleeps in the kernel may not be
     /// able to end.
     status: OwnedFd,
+    /// Takes the numbers of signals for it.
+    hand_on: OwnedFd,
 }
 
 impl Worker {
@@ -139,10 +152,9 @@ impl Worker {
     }
 
     fn hand_on(&self, signal: c_int) {
-        if let Some(signal) = Signal::from_named_raw(signal) {
-            // If it has ended, it needs none.
-            let _ = pidfd_send_signal(&self.ended, signal);
-        }
+        let number = u8::try_from(signal).unwrap_or_default();
+        // If it has ended, it needs none.
+        let _ = rustix::io::write(&self.hand_on, &[number]);
     }
 
     /// What became of a worker that told nothing.

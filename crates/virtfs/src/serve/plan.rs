@@ -95,7 +95,7 @@ impl Plan {
         // Landlock knows the exports together. With two that can be written it would not notice
         // when the host moves a directory from one to the other.
         let writable = exports.iter().filter(|export| !export.readonly).count();
-        let landlock = self.walls.landlock && writable == 1;
+        let landlock = self.walls.landlock_contains && writable == 1;
         for export in exports {
             let options = Options {
                 readonly: export.readonly,

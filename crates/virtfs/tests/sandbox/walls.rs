@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use rustix::process::Pid;
-use virtfs_tests::errno::EROFS;
+use virtfs_tests::errno::{ENOENT, EROFS, ESTALE};
 
 use crate::guest::guest;
 use crate::is_root;
@@ -178,6 +178,45 @@ fn what_the_host_mounts_in_the_export_later_is_served() {
         !dir.path().join("sub/made").exists(),
         "it is in what was mounted"
     );
+}
+
+/// The export is a bind mount of a part of a file system, as containers have them.
+#[test]
+fn what_the_host_moves_out_of_a_bind_mount_is_not_changed() {
+    if !is_root() {
+        return;
+    }
+    let above = tempfile::tempdir().unwrap();
+    let [part, export] = ["part", "export"].map(|name| above.path().join(name));
+    fs::create_dir_all(part.join("inner")).unwrap();
+    fs::create_dir(&export).unwrap();
+    for sandbox in ["namespace", "landlock", "none"] {
+        let path = above.path().join(sandbox);
+        let script = format!(
+            "mount --bind '{}' '{}' && exec \"$@\"",
+            part.display(),
+            export.display()
+        );
+        let mut command = Command::new("unshare");
+        command.args(["--mount", "sh", "-c", &script, "sh"]);
+        command
+            .arg(env!("CARGO_BIN_EXE_virtfs"))
+            .args(["serve", "--sandbox", sandbox]);
+        command
+            .args(["--listen", &unix(&path), "--shared-dir"])
+            .arg(&export);
+        let server = Running::start(command.stdin(std::process::Stdio::null()));
+        server.line("listening on ");
+        let mut client = unix_client(&path);
+        client.walk(1, 2, &["inner"]).unwrap();
+        client.mkdir(2, sandbox, 0o755).unwrap();
+        let outside = above.path().join("outside");
+        fs::rename(part.join("inner"), &outside).unwrap();
+        let refused = client.mkdir(2, "after", 0o755).unwrap_err();
+        assert!([ENOENT, ESTALE].contains(&refused), "{sandbox}: {refused}");
+        assert!(!outside.join("after").exists(), "{sandbox}");
+        fs::rename(&outside, part.join("inner")).unwrap();
+    }
 }
 
 #[test]

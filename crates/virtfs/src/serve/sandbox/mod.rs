@@ -9,6 +9,7 @@ mod landlock;
 mod limits;
 mod mounts;
 mod namespaces;
+mod parts;
 mod privileges;
 pub(super) mod seccomp;
 mod supervisor;
@@ -45,6 +46,8 @@ pub(super) struct Level {
 pub(super) struct Walls {
     /// Landlock is in force.
     pub(super) landlock: bool,
+    /// And it refuses what the host has moved out.
+    pub(super) landlock_contains: bool,
     /// Each export is the root of a mount of its own.
     pub(super) mounts: bool,
 }
@@ -148,13 +151,17 @@ impl Level {
         if let Some(report) = report {
             report.die_with_supervisor()?;
         }
+        let mut all = exports.iter();
+        let whole = all.all(|e| parts::lies_on_a_whole_file_system(e.dir.as_fd()));
         let landlock = match self.kind {
             Kind::Open => None,
             _ => Some(landlock::restrict(rules(exports))),
         };
         self.tell(landlock.as_ref(), kept)?;
+        let landlock = matches!(landlock, Some(Ok(_)));
         Ok(Walls {
-            landlock: matches!(landlock, Some(Ok(_))),
+            landlock,
+            landlock_contains: landlock && whole,
             mounts: matches!(self.kind, Kind::Namespaces(_)),
         })
     }

@@ -2,8 +2,9 @@
 //! nothing protects them but the sandbox.
 
 use std::os::unix::fs::chown;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
@@ -14,6 +15,9 @@ pub(crate) const SECRET: &[u8] = b"nobody beside the export may read this";
 
 /// How long an effect may take to be seen.
 const PATIENCE: Duration = Duration::from_millis(500);
+
+/// How long another process may take to start.
+const START: Duration = Duration::from_secs(20);
 
 /// The place of the export, and of what is beside it.
 pub(crate) struct Outside {
@@ -86,10 +90,18 @@ impl Outside {
         let mut command = Command::new("setpriv");
         command.args(["--reuid", &user, "--regid", &user, "--clear-groups"]);
         command.args(["--inh-caps", "-all", "--bounding-set", "-all"]);
-        let child = command.args(["sleep", "60"]).stdin(Stdio::null()).spawn();
-        let target = Target(child.unwrap());
-        let comm = format!("/proc/{}/comm", target.pid());
-        soon(|| std::fs::read(&comm).is_ok_and(|comm| comm == b"sleep\n"));
+        // It has a secret open, and a process group of its own.
+        let stdin = std::fs::File::open(self.file()).unwrap();
+        let child = command.args(["sleep", "60"]).process_group(0).stdin(stdin);
+        let target = Target(child.spawn().unwrap());
+        // It is what it will be when it sleeps.
+        let calls = || std::fs::read_to_string(target.proc("wchan")).unwrap_or_default();
+        let comm = || std::fs::read(target.proc("comm")).unwrap_or_default();
+        let began = Instant::now();
+        while comm() != b"sleep\n" || !calls().contains("nanosleep") {
+            assert!(began.elapsed() < START, "the other process does not start");
+            std::thread::sleep(Duration::from_millis(1));
+        }
         target
     }
 }
@@ -120,7 +132,8 @@ impl Target {
 impl Drop for Target {
     fn drop(&mut self) {
         let _ = self.0.kill();
-        let _ = self.0.wait();
+        // While another process traces it, its end is that one's to see.
+        soon(|| !matches!(self.0.try_wait(), Ok(None)));
     }
 }
 

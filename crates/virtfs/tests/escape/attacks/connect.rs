@@ -1,6 +1,5 @@
 //! To reach other programs of the host, or other hosts.
 
-use std::io::Read;
 use std::net::{TcpListener, UdpSocket};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram, UnixListener};
@@ -9,33 +8,39 @@ use std::path::Path;
 use super::attacks;
 use crate::outside::{Outside, soon};
 use crate::sys;
-use crate::victim::{Arg, Dead, Victim, text};
+use crate::victim::{Answer, Arg, Dead, Victim, text};
 
 const STREAM: i32 = libc::SOCK_STREAM | libc::SOCK_NONBLOCK;
 
 attacks! {
     "connect.tcp" => |v, _| {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        if let Some(fd) = socket(v, libc::AF_INET, STREAM)? {
-            connect(v, fd, &inet(listener.local_addr().unwrap().port()))?;
-        }
-        Ok(somebody_came(&listener))
+        let address = inet(listener.local_addr().unwrap().port());
+        let sent = match socket(v, libc::AF_INET, STREAM)? {
+            Some(fd) => connect(v, fd, &address)?,
+            None => false,
+        };
+        Ok(sent && somebody_came(&listener))
     },
     "connect.tcp-by-listener" => by_listener,
     "connect.tcp-by-first-message" => |v, _| {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        if let Some(fd) = socket(v, libc::AF_INET, STREAM)? {
-            first_message(v, fd, &inet(listener.local_addr().unwrap().port()))?;
-        }
-        Ok(somebody_came(&listener))
+        let address = inet(listener.local_addr().unwrap().port());
+        let sent = match socket(v, libc::AF_INET, STREAM)? {
+            Some(fd) => first_message(v, fd, &address)?,
+            None => false,
+        };
+        Ok(sent && somebody_came(&listener))
     },
     "connect.udp" => |v, _| {
         let there = UdpSocket::bind("127.0.0.1:0").unwrap();
         there.set_nonblocking(true).unwrap();
-        if let Some(fd) = socket(v, libc::AF_INET, libc::SOCK_DGRAM)? {
-            send_to(v, fd, &inet(there.local_addr().unwrap().port()), 0)?;
-        }
-        Ok(came(|| there.recv(&mut [0; 9]).is_ok()))
+        let address = inet(there.local_addr().unwrap().port());
+        let sent = match socket(v, libc::AF_INET, libc::SOCK_DGRAM)? {
+            Some(fd) => send_to(v, fd, &address, 0)?,
+            None => false,
+        };
+        Ok(sent && soon(|| there.recv(&mut [0; 9]).is_ok()))
     },
     "connect.listen-tcp" => |v, _| {
         // A port that was free a moment ago.
@@ -51,11 +56,12 @@ attacks! {
         let path = o.nothing();
         let listener = UnixListener::bind(&path).unwrap();
         std::os::unix::fs::chown(&path, Some(o.user), None).unwrap();
-        if let Some(fd) = socket(v, libc::AF_UNIX, STREAM)? {
-            connect(v, fd, &unix(&path))?;
-        }
+        let sent = match socket(v, libc::AF_UNIX, STREAM)? {
+            Some(fd) => connect(v, fd, &unix(&path))?,
+            None => false,
+        };
         listener.set_nonblocking(true).unwrap();
-        Ok(came(|| listener.accept().is_ok()))
+        Ok(sent && soon(|| listener.accept().is_ok()))
     },
     "connect.unix-path-by-pair" => |v, o| {
         // A datagram can go to another address than the other end of its pair.
@@ -63,26 +69,25 @@ attacks! {
         let there = UnixDatagram::bind(&path).unwrap();
         std::os::unix::fs::chown(&path, Some(o.user), None).unwrap();
         there.set_nonblocking(true).unwrap();
-        send_by_pair(v, &unix(&path))?;
-        Ok(came(|| there.recv(&mut [0; 9]).is_ok()))
+        Ok(send_by_pair(v, &unix(&path))? && soon(|| there.recv(&mut [0; 9]).is_ok()))
     },
     "connect.unix-abstract" => |v, o| {
         let name = abstract_name(o);
         let there = SocketAddr::from_abstract_name(&name).unwrap();
         let listener = UnixListener::bind_addr(&there).unwrap();
-        if let Some(fd) = socket(v, libc::AF_UNIX, STREAM)? {
-            connect(v, fd, &abstract_unix(&name))?;
-        }
+        let sent = match socket(v, libc::AF_UNIX, STREAM)? {
+            Some(fd) => connect(v, fd, &abstract_unix(&name))?,
+            None => false,
+        };
         listener.set_nonblocking(true).unwrap();
-        Ok(came(|| listener.accept().is_ok()))
+        Ok(sent && soon(|| listener.accept().is_ok()))
     },
     "connect.unix-abstract-by-pair" => |v, o| {
         let name = abstract_name(o);
         let there = SocketAddr::from_abstract_name(&name).unwrap();
         let there = UnixDatagram::bind_addr(&there).unwrap();
         there.set_nonblocking(true).unwrap();
-        send_by_pair(v, &abstract_unix(&name))?;
-        Ok(came(|| there.recv(&mut [0; 9]).is_ok()))
+        Ok(send_by_pair(v, &abstract_unix(&name))? && soon(|| there.recv(&mut [0; 9]).is_ok()))
     },
     "connect.netlink" => |v, _| {
         // It is the host's only in the host's network namespace.
@@ -119,7 +124,7 @@ attacks! {
         let inner = &name.to_bytes_with_nul()[1..];
         let opened = v.can(
             libc::SYS_mq_open,
-            [inner.into(), libc::O_WRONLY.into(), 0.into(), 0.into()],
+            [inner.into(), libc::O_RDONLY.into(), 0.into(), 0.into()],
         );
         sys::remove_posix_queue(&name);
         opened
@@ -148,7 +153,12 @@ fn send_to(v: &Victim, fd: i64, address: &[u8], flags: i32) -> Result<bool, Dead
         address.into(),
         (address.len() as i64).into(),
     ];
-    v.can(libc::SYS_sendto, args)
+    Ok(is_under_way(v.call(libc::SYS_sendto, args)?))
+}
+
+/// Whether it may still come to be.
+fn is_under_way(answer: Answer) -> bool {
+    matches!(answer, Ok(_) | Err(libc::EINPROGRESS))
 }
 
 fn first_message(v: &Victim, fd: i64, address: &[u8]) -> Result<bool, Dead> {
@@ -173,15 +183,21 @@ fn by_listener(v: &Victim, o: &Outside) -> Result<bool, Dead> {
             Arg::Bytes(&[4, 0, 0, 0]),
         ];
         if v.can(libc::SYS_getsockopt, args)? && listens[0] == 1 {
-            let _ = v.can(libc::SYS_shutdown, [fd.into(), libc::SHUT_RDWR.into()])?;
-            let _ = first_message(v, fd, &address)?;
-            let _ = connect(v, fd, &address)?;
+            // The server itself closes the socket when it is no listener any more.
+            let copy = [fd.into(), libc::F_DUPFD_CLOEXEC.into(), 100.into()];
+            let copy = v.call(libc::SYS_fcntl, copy)?.unwrap_or(fd);
+            let _ = v.can(libc::SYS_shutdown, [copy.into(), libc::SHUT_RDWR.into()])?;
+            if first_message(v, copy, &address)? && somebody_came(&listener)
+                || connect(v, copy, &address)? && somebody_came(&listener)
+            {
+                return Ok(true);
+            }
         }
     }
-    Ok(somebody_came(&listener))
+    Ok(false)
 }
 
-fn send_by_pair(v: &Victim, address: &[u8]) -> Result<(), Dead> {
+fn send_by_pair(v: &Victim, address: &[u8]) -> Result<bool, Dead> {
     let mut pair = [0; 8];
     let args = [
         libc::AF_UNIX.into(),
@@ -189,32 +205,16 @@ fn send_by_pair(v: &Victim, address: &[u8]) -> Result<(), Dead> {
         0.into(),
         Arg::Room(&mut pair),
     ];
-    if v.can(libc::SYS_socketpair, args)? {
-        let fd = i32::from_ne_bytes(*pair.first_chunk().unwrap());
-        send_to(v, fd.into(), address, 0)?;
+    if !v.can(libc::SYS_socketpair, args)? {
+        return Ok(false);
     }
-    Ok(())
+    let fd = i32::from_ne_bytes(*pair.first_chunk().unwrap());
+    send_to(v, fd.into(), address, 0)
 }
 
 fn somebody_came(listener: &TcpListener) -> bool {
     listener.set_nonblocking(true).unwrap();
-    came(|| match listener.accept() {
-        Ok((mut stream, _)) => {
-            let _ = stream.read(&mut [0; 1]);
-            true
-        }
-        Err(_) => false,
-    })
-}
-
-/// On one host what was sent has come when the call that sent it has returned; all but.
-fn came(mut is: impl FnMut() -> bool) -> bool {
-    let mut left = 10;
-    soon(|| {
-        left -= 1;
-        is() || left == 0
-    });
-    left != 0
+    soon(|| listener.accept().is_ok())
 }
 
 fn inet(port: u16) -> Vec<u8> {

@@ -1,6 +1,6 @@
 //! To learn what is outside the export.
 
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::path::Path;
 
 use super::{NOWHERE, attacks};
@@ -46,11 +46,10 @@ attacks! {
         Ok(from_descriptors(v, &[&up])? || reads(v, NOWHERE, &text(Path::new("/proc").join(up)))?)
     },
     "read.descriptors-of-others" => |v, o| {
-        // This process has it open, as any of the host may.
-        let file = std::fs::File::open(o.file()).unwrap();
-        let there = format!("{}/fd/{}", std::process::id(), file.as_raw_fd());
+        let target = o.target();
+        let there = format!("{}/fd/0", target.pid());
         Ok(from_descriptors(v, &[&there, &format!("../{there}"), &format!("../../{there}")])?
-            || reads(v, NOWHERE, &text(Path::new("/proc").join(there)))?)
+            || reads(v, NOWHERE, &text(target.proc("fd/0")))?)
     },
     "read.by-handle" => by_handle,
     "read.change-directory" => |v, o| {

@@ -15,7 +15,6 @@ attacks! {
         // To one process group, not to all that there are.
         let mut target = o.target();
         let group = -target.pid();
-        let _ = rustix::process::setpgid(rustix::process::Pid::from_raw(target.pid()), None);
         let sent = v.can(libc::SYS_kill, [group.into(), libc::SIGTERM.into()])?;
         Ok(target.dies(sent))
     },
@@ -65,6 +64,23 @@ attacks! {
             }
         }
         Ok(target.dies(sent))
+    },
+    "signal.peer-of-socket" => |v, _| {
+        // The test itself, which gets no signal: number 0 only asks.
+        const SO_PEERPIDFD: i32 = 77;
+        let mut peer = [0; 4];
+        let args = [
+            v.fd.into(),
+            libc::SOL_SOCKET.into(),
+            SO_PEERPIDFD.into(),
+            Arg::Room(&mut peer),
+            Arg::Bytes(&[4, 0, 0, 0]),
+        ];
+        let fd = match v.can(libc::SYS_getsockopt, args)? {
+            true => i32::from_ne_bytes(peer),
+            false => return Ok(false),
+        };
+        v.can(libc::SYS_pidfd_send_signal, [fd.into(), 0.into(), 0.into(), 0.into()])
     },
     "signal.owner-of-descriptor" => |v, o| {
         let mut target = o.target();

@@ -264,13 +264,14 @@ pub(super) fn vmm(calls: &mut Calls) {
     calls.add_if(libc::SYS_ioctl, &[Condition::Is(1, blocking)]);
 }
 
-/// Waiting for processes that were started, and signals to them by descriptors of theirs.
+/// Waiting for processes that were started.
 pub(super) fn children(calls: &mut Calls) {
-    calls.add(&[
-        libc::SYS_wait4,
-        libc::SYS_waitid,
-        libc::SYS_pidfd_send_signal,
-    ]);
+    calls.add(&[libc::SYS_wait4, libc::SYS_waitid]);
+}
+
+/// Signals to processes by descriptors that are held.
+pub(super) fn signals(calls: &mut Calls) {
+    calls.add(&[libc::SYS_pidfd_send_signal]);
 }
 
 /// Starting a process, and what it does until it has a filter of its own.

@@ -13,6 +13,9 @@ pub(super) fn of(role: Role, needs: Needs) -> Calls {
             groups::listeners(&mut calls);
             groups::children(&mut calls);
             groups::own_signals(&mut calls);
+            if needs.devices {
+                groups::signals(&mut calls);
+            }
         }
         Role::Vmm => {
             // No socket of a VMM is one of TCP.
@@ -38,10 +41,12 @@ pub(super) fn of(role: Role, needs: Needs) -> Calls {
             groups::vmm(&mut calls);
             groups::listeners(&mut calls);
             groups::children(&mut calls);
+            groups::signals(&mut calls);
             groups::forks(&mut calls);
         }
         Role::Supervisor => {
             groups::children(&mut calls);
+            groups::signals(&mut calls);
             groups::own_signals(&mut calls);
         }
         Role::Keeper => {

@@ -50,6 +50,8 @@ struct Needs {
     handles: bool,
     /// A client's device node is one of the host too.
     device_nodes: bool,
+    /// There are processes of devices, which are told to end.
+    devices: bool,
     /// Some socket is, or may be, one of TCP.
     tcp: bool,
 }
@@ -62,6 +64,7 @@ impl Needs {
             as_users: matches!(config.access, Access::User(_)),
             handles: config.file_handles != FileHandles::Never,
             device_nodes: exports.any(|export| !export.ownership.model.is_mapped()),
+            devices: !config.devices.is_empty(),
             // Nobody knows yet what was inherited.
             tcp: !config.listen.iter().all(is_unix),
         }

@@ -105,11 +105,12 @@ mod tests {
     ];
 
     fn all_needs() -> impl Iterator<Item = Needs> {
-        (0..16).map(|bits| Needs {
+        (0..32).map(|bits| Needs {
             as_users: bits & 1 != 0,
             handles: bits & 2 != 0,
             device_nodes: bits & 4 != 0,
             tcp: bits & 8 != 0,
+            devices: bits & 16 != 0,
         })
     }
 

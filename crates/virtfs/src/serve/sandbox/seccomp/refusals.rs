@@ -8,6 +8,7 @@ use super::rules::{Calls, Condition};
 
 /// Without a constant of libc everywhere.
 const SYS_MSEAL: c_long = 462;
+const SO_PEERPIDFD: u32 = 77;
 const SYS_FUTEX_WAKE: c_long = 454;
 const SYS_FUTEX_WAIT: c_long = 455;
 const SYS_FUTEX_REQUEUE: c_long = 456;
@@ -82,6 +83,12 @@ pub(super) fn of(needs: Needs, list: &mut Calls) -> [(libc::c_int, Calls); 2] {
     for others_or_new in [Condition::Not(0, 0), Condition::NotWhole(2, 0)] {
         forbidden.add_if(libc::SYS_prlimit64, &[others_or_new]);
     }
+    // It would give a descriptor of the client's process, to signal it by.
+    let socket = Condition::Is(1, libc::SOL_SOCKET.cast_unsigned());
+    forbidden.add_if(
+        libc::SYS_getsockopt,
+        &[socket, Condition::Is(2, SO_PEERPIDFD)],
+    );
     // A client may ask for one.
     if list.has(libc::SYS_mknodat) && !needs.device_nodes {
         for device in [libc::S_IFCHR, libc::S_IFBLK] {

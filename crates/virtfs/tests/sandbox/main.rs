@@ -34,6 +34,15 @@ fn is_root() -> bool {
     is_root
 }
 
+/// Waits until it is so: a process that was just started restricts itself a moment later.
+fn soon(what: &str, is_so: impl Fn() -> bool) {
+    let until = std::time::Instant::now() + virtfs_tests::PATIENCE;
+    while !is_so() {
+        assert!(std::time::Instant::now() < until, "{what}");
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+}
+
 /// A namespace of a process.
 fn namespace(process: Pid, name: &str) -> PathBuf {
     std::fs::read_link(format!("/proc/{process}/ns/{name}")).unwrap()

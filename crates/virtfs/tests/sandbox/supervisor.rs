@@ -7,7 +7,7 @@ use rustix::process::{Signal, kill_process, kill_process_group};
 use crate::ordinary::Ordinary;
 use crate::processes::{Watched, below};
 use crate::running::{Running, serve, unix, unix_client};
-use crate::{is_root, status};
+use crate::{is_root, soon, status};
 
 #[test]
 fn sigkill_of_the_supervisor_ends_the_worker() {
@@ -87,12 +87,9 @@ fn the_supervisor_holds_nothing_of_the_clients_and_no_privilege() {
     let mut command = serve(dir.path());
     let server = Running::start(command.args(["--listen", &unix(&path)]));
     server.line("listening on ");
-    // It may have been faster than the supervisor.
-    let until = std::time::Instant::now() + virtfs_tests::PATIENCE;
-    while status(server.pid(), "CapPrm") != "0000000000000000" {
-        assert!(std::time::Instant::now() < until, "it keeps its privileges");
-        std::thread::yield_now();
-    }
+    soon("it keeps its privileges", || {
+        status(server.pid(), "CapPrm") == "0000000000000000"
+    });
     let fds = std::fs::read_dir(format!("/proc/{}/fd", server.pid())).unwrap();
     for fd in fds {
         let target = std::fs::read_link(fd.unwrap().path()).unwrap();
@@ -109,4 +106,26 @@ fn the_supervisor_holds_nothing_of_the_clients_and_no_privilege() {
             "{target}"
         );
     }
+}
+
+/// The kernel forgets to end a process with its parent when it becomes another user, which the worker's
+/// first thread does not.
+#[test]
+fn sigkill_of_the_supervisor_ends_a_worker_that_acts_as_users() {
+    if !is_root() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("9p");
+    let mut command = serve(dir.path());
+    command.args(["--access", "user", "--squash", "none"]);
+    let mut server = Running::start(command.args(["--listen", &unix(&path)]));
+    server.line("listening on ");
+    // Attached as nobody, it has become that user and the server again.
+    let _client = unix_client(&path);
+    let processes = Watched::below(server.pid());
+    server.signal(Signal::KILL);
+    server.end();
+    processes.end();
+    assert!(!path.exists());
 }

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::path::PathBuf;
 
+use rustix::thread::CapabilitySet;
 use tracing::level_filters::LevelFilter;
 use virtfs_local::FileHandles;
 
@@ -74,6 +75,13 @@ impl Config {
         let mut exports = Self::native_exports(&args, &access, is_root)?;
         let tags = TaggedShares::add(&args, is_root, &mut exports)?;
         access.suits(&exports)?;
+        let modcaps = args.modcaps.take().unwrap_or_default();
+        let switching = CapabilitySet::SETUID | CapabilitySet::SETGID;
+        if matches!(access, Access::User(_)) && modcaps.change(switching) != switching {
+            return Err(Failure::usage(
+                "--modcaps takes away setuid or setgid, by which --access user acts as users",
+            ));
+        }
         if exports.is_empty() {
             return Err(Failure::usage(NOTHING_TO_SERVE));
         }
@@ -123,7 +131,7 @@ impl Config {
             log_level: args.log_level.into(),
             allow_foreign_tcp: args.unauthenticated_tcp,
             sandbox: args.sandbox,
-            modcaps: args.modcaps.unwrap_or_default(),
+            modcaps,
             seccomp: args.seccomp,
             #[cfg(feature = "escape-hook")]
             escape_hook: args.escape_hook,
@@ -262,6 +270,7 @@ mod tests {
             "--shared-dir /s --listen stdio --access user --security-model mapped",
             "--fsdev local,id=a,path=/s,security_model=mapped --listen stdio --access user",
             "--shared-dir /s --listen tcp:127.0.0.1:1 --peer-uid same",
+            "--shared-dir /s --listen stdio --access user --modcaps=-setgid",
         ] {
             assert!(config(flags, true).is_err(), "{flags}");
         }

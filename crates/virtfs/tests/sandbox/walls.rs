@@ -142,12 +142,14 @@ fn mounts_later(dir: &Path, socket: &Path, how: &str) -> Running {
         dir.display()
     );
     let mut command = Command::new("unshare");
+    // With the first process of its PID namespace all others end.
     command.args([
         "--mount",
         "--propagation",
         "shared",
+        "--pid",
+        "--mount-proc",
         "--kill-child",
-        "--fork",
     ]);
     command.args(["sh", "-c", &script, "sh", env!("CARGO_BIN_EXE_virtfs")]);
     command.args(["serve", "--sandbox", "namespace", "--listen", &unix(socket)]);

@@ -68,3 +68,37 @@ fn serving(calls: &mut Calls, needs: Needs) {
         groups::handles(calls);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The kernel remembers that it allows them, and runs no filter.
+    #[test]
+    fn what_each_request_calls_is_allowed_whatever_its_arguments_are() {
+        let mut hot = vec![
+            libc::SYS_openat,
+            libc::SYS_openat2,
+            libc::SYS_statx,
+            libc::SYS_preadv2,
+            libc::SYS_pwrite64,
+            libc::SYS_close,
+            libc::SYS_futex,
+            libc::SYS_recvfrom,
+            libc::SYS_sendto,
+            libc::SYS_sendmsg,
+            libc::SYS_read,
+            libc::SYS_write,
+        ];
+        #[cfg(target_arch = "x86_64")]
+        hot.extend([libc::SYS_poll, libc::SYS_epoll_wait]);
+        hot.push(libc::SYS_epoll_pwait);
+        for role in [Role::Server, Role::Vmm, Role::Acceptor] {
+            let calls = of(role, Needs::default());
+            for call in &hot {
+                let cases = calls.cases(*call);
+                assert!(cases.is_some_and(<[_]>::is_empty), "{role:?}: {call}");
+            }
+        }
+    }
+}

@@ -56,9 +56,15 @@ impl Program {
         else_: SeccompAction,
         arch: TargetArch,
     ) -> Result<Self, BackendError> {
-        let rules = calls
-            .into_cases()
-            .map(|(call, cases)| Ok((call, cases.iter().map(rule).collect::<Result<_, _>>()?)));
+        let rules = calls.into_cases().map(|(call, cases)| {
+            Ok((
+                call,
+                cases
+                    .iter()
+                    .map(|case| rule(case))
+                    .collect::<Result<_, _>>()?,
+            ))
+        });
         let rules = rules.collect::<Result<_, BackendError>>()?;
         SeccompFilter::new(rules, else_, matches, arch)?
             .try_into()
@@ -71,7 +77,7 @@ impl Program {
     }
 }
 
-fn rule(conditions: &Vec<Condition>) -> Result<SeccompRule, BackendError> {
+fn rule(conditions: &[Condition]) -> Result<SeccompRule, BackendError> {
     use SeccompCmpArgLen::{Dword, Qword};
     let each = conditions.iter().map(|condition| match *condition {
         Condition::Is(at, value) => {

@@ -16,6 +16,7 @@ mod library;
 mod mounted;
 mod queue;
 mod report;
+mod sandbox;
 mod server;
 mod socket;
 mod wire;
@@ -34,7 +35,7 @@ const ROUNDS: usize = 5;
 const TURN: Duration = Duration::from_millis(200);
 
 /// What can be measured.
-const GROUPS: [&str; 4] = ["wire", "device", "mount", "client"];
+const GROUPS: [&str; 5] = ["wire", "device", "mount", "client", "sandbox"];
 
 const USAGE: &str = "\
 usage: virtfs-bench [--virtfs BINARY] [--dir WHERE] [--only WORKLOAD] [-o OPTIONS] [GROUP ...]
@@ -46,6 +47,8 @@ GROUP  wire    requests as they come, one and 32 at a time
        device  requests through a virtqueue by vhost-user, one and 16 at a time, without a guest
        mount   system calls through `virtfs mount` (needs root and /dev/fuse), -o OPTIONS added
        client  calls of the client library
+       sandbox requests one at a time to servers with and without their sandbox, which is what the
+               ratios are to
 Without one: all of them. `server us` and `client us` are processor time for one operation; `kicks`,
 `irqs` and `calls` are notifications of the device, interrupts of the driver and system calls of the
 server for one request (the last by strace, which slows it down); `copied` bytes a program copies
@@ -83,11 +86,14 @@ fn main() -> Result<(), Box<dyn Error>> {
         if !is_wanted(group) {
             continue;
         }
-        if group != "device" {
-            report::head(group);
+        match group {
+            "device" => {}
+            "sandbox" => sandbox::head(),
+            _ => report::head(group),
         }
         match group {
             "device" => device::measure(&tree, &server, wanted)?,
+            "sandbox" => sandbox::measure(&binary, &tree, wanted)?,
             "wire" => wire::measure(&tree, &server, wanted)?,
             "mount" => mounted::measure(&binary, options.as_deref(), &tree, &server, wanted)?,
             _ => library::measure(&tree, &server, wanted)?,

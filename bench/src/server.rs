@@ -24,6 +24,16 @@ impl Server {
         export: &Path,
         device: bool,
     ) -> Result<Self, Box<dyn Error>> {
+        Self::start_with(binary, export, device, &[])
+    }
+
+    /// The same with some flags more.
+    pub(crate) fn start_with(
+        binary: &Path,
+        export: &Path,
+        device: bool,
+        flags: &[&str],
+    ) -> Result<Self, Box<dyn Error>> {
         let dir = tempfile::tempdir()?;
         let socket = dir.path().join("9p");
         let mut command = Command::new(binary);
@@ -31,7 +41,8 @@ impl Server {
             .args(["serve", "--log-level", "error", "--shared-dir"])
             .arg(export)
             .arg("--listen")
-            .arg(format!("unix:{}", socket.display()));
+            .arg(format!("unix:{}", socket.display()))
+            .args(flags);
         if device {
             command.arg("--socket-path").arg(dir.path().join(DEVICE));
         }

@@ -17,6 +17,7 @@ mod rng;
 mod sample;
 mod served;
 pub mod virtio;
+mod worker;
 
 pub use calls::{Entry, Lock, SetAttr};
 pub use counted::{Counted, Payloads};
@@ -28,6 +29,7 @@ pub use raw::{Got, PATIENCE, Raw, Reply};
 pub use rng::Rng;
 pub use sample::{good_session, requests_on};
 pub use served::{MSIZE, Served};
+pub use worker::worker;
 
 /// Error numbers of Linux that the suites name.
 #[allow(missing_docs, reason = "the names are those of errno(3)")]

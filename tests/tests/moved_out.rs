@@ -5,14 +5,17 @@ mod site;
 
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 
 use landlock::{
     ABI, Access, AccessFs, CompatLevel, Compatible, PathBeneath, PathFd, Ruleset, RulesetAttr,
     RulesetCreatedAttr, RulesetStatus,
 };
+use rustix::fs::CWD;
 use rustix::fs::inotify::WatchFlags;
+use rustix::mount::{OpenTreeFlags, open_tree};
 use site::{EXCL, RDONLY, RDWR, REMOVEDIR, Site, Snapshot, Watch, content, options, session, walk};
-use virtfs_local::{Containment, Options};
+use virtfs_local::{Containment, LocalFs, Options};
 use virtfs_server::Export;
 use virtfs_tests::errno::{ENOENT, ESTALE};
 use virtfs_tests::{Raw, Served};
@@ -34,18 +37,25 @@ struct Case {
 }
 
 fn cases() -> impl Iterator<Item = Case> {
-    (0..8).map(|bits| Case {
-        containment: if bits & 1 == 0 {
-            Containment::Verify
-        } else {
-            Containment::Landlock
-        },
-        mover: if bits & 2 == 0 {
+    let all = [
+        Containment::Verify,
+        Containment::Landlock,
+        Containment::Mount,
+    ];
+    // Only root has mounts.
+    let possible = if rustix::process::geteuid().is_root() {
+        12
+    } else {
+        8
+    };
+    (0..possible).map(move |bits| Case {
+        containment: all[bits / 4],
+        mover: if bits & 1 == 0 {
             Mover::Host
         } else {
             Mover::Export
         },
-        few_descriptors: bits & 4 != 0,
+        few_descriptors: bits & 2 != 0,
     })
 }
 
@@ -81,14 +91,18 @@ impl Stage {
                 max_nodes_open: if case.few_descriptors { 16 } else { 1000 },
                 ..options(case.containment)
             };
-            let inner = Export::new("inner", site.fs("export", options.clone()));
-            let above = Export::new("above", site.fs("", options));
+            let fs = |path| match case.containment {
+                Containment::Mount => mounted(&site.path(path), options.clone()),
+                _ => site.fs(path, options.clone()),
+            };
+            let inner = Export::new("inner", fs("export"));
+            let above = Export::new("above", fs(""));
             let served = Served::exports(vec![inner, above]);
             let (inner, above) = (session(&served, "inner"), session(&served, "above"));
             (served, inner, above)
         };
         let (served, client, above) = match case.containment {
-            Containment::Verify => start(),
+            Containment::Verify | Containment::Mount => start(),
             Containment::Landlock => restricted(&all, start),
         };
         Self {
@@ -126,6 +140,13 @@ impl Stage {
             }
         }
     }
+}
+
+/// A file system whose root is that of a mount.
+fn mounted(path: &Path, options: Options) -> Arc<LocalFs> {
+    let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
+    let mount = open_tree(CWD, path, flags).unwrap();
+    Arc::new(LocalFs::new(mount, options).unwrap())
 }
 
 /// Runs `f` on a thread that has restricted itself, and with it all threads that it starts.

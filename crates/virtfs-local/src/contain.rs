@@ -8,11 +8,13 @@ use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use rustix::fs::{AtFlags, StatxFlags, statx};
 use virtfs_vfs::{Cx, Errno};
 
 use crate::access;
 use crate::call::call;
 use crate::inode::look_at;
+use crate::options::Containment;
 use crate::tree::{Entry, LocalNode};
 
 /// How often any export of this process moved a directory, plus one.
@@ -34,9 +36,19 @@ pub(crate) fn check(cx: &Cx<'_>, dir: &LocalNode) -> Result<(), Errno> {
     if dir.is_root() {
         return Ok(());
     }
+    if dir.tree().containment == Containment::Mount
+        && let Some(known) = is_below_mount(cx, dir)?
+    {
+        return match known {
+            true => Ok(()),
+            false => Err(Errno::ESTALE),
+        };
+    }
     let moves = moves();
     let checked = dir.inode.dir.as_ref().map(|dir| &dir.checked);
-    if dir.tree().landlock && checked.is_some_and(|at| at.load(Ordering::Acquire) == moves) {
+    if dir.tree().containment == Containment::Landlock
+        && checked.is_some_and(|at| at.load(Ordering::Acquire) == moves)
+    {
         return Ok(());
     }
     match chain(cx, dir) {
@@ -56,8 +68,30 @@ pub(crate) fn explain(cx: &Cx<'_>, dirs: &[&LocalNode], error: Errno) -> Errno {
         |dir: &&LocalNode| !dir.is_root() && chain(cx, dir).is_err() && !lies_below_root(cx, dir);
     let doubtful = matches!(error, Errno::EACCES | Errno::EXDEV);
     match dirs.first() {
-        Some(dir) if dir.tree().landlock && doubtful && dirs.iter().any(outside) => Errno::ESTALE,
+        Some(dir)
+            if dir.tree().containment == Containment::Landlock
+                && doubtful
+                && dirs.iter().any(outside) =>
+        {
+            Errno::ESTALE
+        }
         _ => error,
+    }
+}
+
+/// Whether the kernel has a `..` for a directory, which it has not above the root of a mount. `None` if
+/// the user may not ask.
+fn is_below_mount(cx: &Cx<'_>, dir: &LocalNode) -> Result<Option<bool>, Errno> {
+    let fd = dir.fd(cx)?;
+    if dir.inode.host.remote {
+        cx.about_to_block();
+    }
+    let flags = AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT | AtFlags::STATX_DONT_SYNC;
+    match call(cx, || statx(fd.as_fd(), c"..", flags, StatxFlags::TYPE)) {
+        Ok(_) => Ok(Some(true)),
+        Err(Errno::ENOENT) => Ok(Some(false)),
+        Err(Errno::EACCES) => Ok(None),
+        Err(error) => Err(error),
     }
 }
 

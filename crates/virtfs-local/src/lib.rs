@@ -50,3 +50,4 @@ pub use localfs::LocalFs;
 pub use options::{
     Containment, FileHandles, Multidevs, Options, ParseModelError, SecurityModel, Writeout, Xattrs,
 };
+pub use proc::{proc_in_use, use_proc};

@@ -14,7 +14,7 @@ use virtfs_vfs::{
 
 use crate::inode::{InodeId, LOOK, look};
 use crate::opened::LocalOpen;
-use crate::options::{Containment, FileHandles, Options, Writeout};
+use crate::options::{FileHandles, Options, Writeout};
 use crate::ownership::Ownership;
 use crate::proc::ProcFd;
 use crate::sys::handle;
@@ -50,7 +50,6 @@ impl LocalFs {
         let path = openat(&root, c".", OFlags::PATH | directory, Mode::empty())?;
         drop(root);
         let stat = look(path.as_fd(), LOOK)?;
-        let landlock = options.containment == Containment::Landlock;
         // Handles are an extra: without permission nodes are found again by their entries.
         let mount = openat(&path, c".", OFlags::RDONLY | directory, Mode::empty())
             .ok()
@@ -64,7 +63,7 @@ impl LocalFs {
         if options.file_handles == FileHandles::Mandatory && mount.is_none() {
             return Err(rustix::io::Errno::OPNOTSUPP.into());
         }
-        let tree = Tree::new(ProcFd::get()?, &options, landlock, mount);
+        let tree = Tree::new(ProcFd::get()?, &options, mount);
         let tree = Arc::new(tree);
         let cx = &Cx::new(User::NOBODY, &Detached);
         tree.model

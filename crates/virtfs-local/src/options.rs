@@ -213,6 +213,11 @@ pub enum Containment {
     /// The process has restricted itself by Landlock to the export, so that the kernel refuses
     /// such a change; entries are checked only after a directory was moved, and to name the error.
     Landlock,
+    /// The directory is the root of a mount of its own, above which the kernel knows no `..`: before
+    /// each change below a directory the kernel is asked for its `..`. One call, whatever the depth,
+    /// and it knows what the host renamed inside the export. (From 6.19 on Landlock takes what has
+    /// left a mount for what is at its root, so that it does not contain what was moved.)
+    Mount,
 }
 
 #[cfg(test)]

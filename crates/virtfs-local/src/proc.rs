@@ -3,7 +3,7 @@
 
 use std::ffi::CString;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use rustix::fs::{CWD, Mode, OFlags, openat, readlinkat};
 use rustix::io;
@@ -22,6 +22,22 @@ pub(crate) struct ProcFd {
 /// One for the whole process, so that a file system made after the sandbox closed needs no path.
 static SHARED: Mutex<Option<Arc<ProcFd>>> = Mutex::new(None);
 
+/// The procfs to use; without one, that at `/proc`.
+static PROC: OnceLock<OwnedFd> = OnceLock::new();
+
+/// From now on this process and those that it forks use this procfs, given by its root directory, and
+/// not that at `/proc`. To be called once, before anything is served. It must show the processes of the
+/// caller's PID namespace.
+pub fn use_proc(root: OwnedFd) {
+    // The first one stays: descriptors of it may be in use.
+    let _ = PROC.set(root);
+}
+
+/// The procfs of [`use_proc`], which a forked process must keep open.
+pub fn proc_in_use() -> Option<BorrowedFd<'static>> {
+    PROC.get().map(AsFd::as_fd)
+}
+
 impl ProcFd {
     /// That of this process, opened by the first who asks. A forked child gets its own.
     pub(crate) fn get() -> io::Result<Arc<Self>> {
@@ -31,7 +47,10 @@ impl ProcFd {
             return Ok(held.clone());
         }
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let dir = openat(CWD, c"/proc/self/fd", flags, Mode::empty())?;
+        let dir = match proc_in_use() {
+            Some(root) => openat(root, c"self/fd", flags, Mode::empty())?,
+            None => openat(CWD, c"/proc/self/fd", flags, Mode::empty())?,
+        };
         let held = Arc::new(Self { dir, process });
         *shared = Some(held.clone());
         Ok(held)

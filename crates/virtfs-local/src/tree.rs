@@ -20,7 +20,7 @@ use crate::hostfs::Hosts;
 use crate::inode::{Inode, InodeId};
 pub(crate) use crate::node::{Entry, LocalNode};
 use crate::opened::LocalOpen;
-use crate::options::{FileHandles, Options};
+use crate::options::{Containment, FileHandles, Options};
 use crate::ownership::{self, Memory, Met, Ownership};
 use crate::proc::ProcFd;
 use crate::qid::QidPaths;
@@ -39,7 +39,7 @@ pub(crate) struct Tree {
     /// Those of open files and locks.
     pub(crate) opens: Budget<LocalOpen>,
     /// Whether the process has restricted itself to the export.
-    pub(crate) landlock: bool,
+    pub(crate) containment: Containment,
     /// The root, opened: handles of its mount are opened beside it, if that is permitted.
     pub(crate) mount: Option<(InodeId, OwnedFd)>,
     /// Whether it has restricted itself, to whatever.
@@ -64,7 +64,6 @@ impl Tree {
     pub(crate) fn new(
         proc: Arc<ProcFd>,
         options: &Options,
-        landlock: bool,
         mount: Option<(InodeId, OwnedFd)>,
     ) -> Self {
         Self {
@@ -73,9 +72,9 @@ impl Tree {
             qids: QidPaths::default(),
             nodes: Budget::new(options.max_nodes_open),
             opens: Budget::new(options.max_files_open),
-            landlock,
+            containment: options.containment,
             mount,
-            shut_in: landlock || options.landlock_in_force,
+            shut_in: options.containment == Containment::Landlock || options.landlock_in_force,
             needs_handles: options.file_handles == FileHandles::Mandatory,
             bounces: Bounces::default(),
             searches: Searches::default(),

@@ -44,6 +44,14 @@ impl Failure {
         }
     }
 
+    /// The reason for this exit status has been told.
+    pub(crate) fn ended(status: u8) -> Self {
+        Self {
+            message: String::new(),
+            status,
+        }
+    }
+
     /// Something failed, and its reason has been told.
     pub(crate) fn told() -> Self {
         Self::new("")
@@ -51,12 +59,16 @@ impl Failure {
 
     /// Tells it on standard error; the exit status.
     pub(crate) fn report(self) -> ExitCode {
-        if self.message.is_empty() {
-            return ExitCode::from(self.status);
+        ExitCode::from(self.tell())
+    }
+
+    /// Tells it on standard error; the exit status as a number.
+    pub(crate) fn tell(&self) -> u8 {
+        if !self.message.is_empty() {
+            // With nobody to tell, the status still says it.
+            let _ = writeln!(io::stderr(), "virtfs: error: {}", self.message);
         }
-        // With nobody to tell, the status still says it.
-        let _ = writeln!(io::stderr(), "virtfs: error: {}", self.message);
-        ExitCode::from(self.status)
+        self.status
     }
 }
 

@@ -14,7 +14,11 @@ const ENDING: [c_int; 2] = [libc::SIGTERM, libc::SIGINT];
 
 /// The signals that have arrived.
 #[derive(Debug)]
-pub(crate) struct Signals(OwnedFd);
+pub(crate) struct Signals {
+    fd: OwnedFd,
+    /// It is a pipe, to which another process writes the numbers of signals that it got.
+    by_pipe: bool,
+}
 
 /// What came first.
 pub(crate) enum First {
@@ -27,19 +31,31 @@ impl Signals {
     /// be called before any thread is started.
     pub(crate) fn block() -> io::Result<Self> {
         sys::block_signals(&ENDING)?;
-        sys::signal_fd(&ENDING).map(Self)
+        sys::signal_fd(&ENDING).map(Self::of)
+    }
+
+    /// Those that another process hands on by a pipe that does not block, one byte each.
+    pub(crate) fn handed_on(pipe: OwnedFd) -> Self {
+        Self {
+            fd: pipe,
+            by_pipe: true,
+        }
     }
 
     /// SIGTERM alone, in a process that was forked after [`Signals::block`]. Ctrl-C reaches all
     /// processes of a terminal, and the first of them tells the others.
     pub(crate) fn sigterm() -> io::Result<Self> {
-        sys::signal_fd(&[libc::SIGTERM]).map(Self)
+        sys::signal_fd(&[libc::SIGTERM]).map(Self::of)
+    }
+
+    fn of(fd: OwnedFd) -> Self {
+        Self { fd, by_pipe: false }
     }
 
     /// Waits for the next one; its number.
     pub(crate) fn wait(&self) -> io::Result<c_int> {
         loop {
-            look(&mut [PollFd::new(&self.0, PollFlags::IN)])?;
+            look(&mut [PollFd::new(&self.fd, PollFlags::IN)])?;
             if let Some(signal) = self.next() {
                 return Ok(signal);
             }
@@ -53,7 +69,7 @@ impl Signals {
 
     /// Waits for a signal, or until one of these has what it is polled for, or is broken.
     pub(crate) fn wait_for_any(&self, events: &[PollFd<'_>]) -> io::Result<First> {
-        let mut fds = vec![PollFd::new(&self.0, PollFlags::IN)];
+        let mut fds = vec![PollFd::new(&self.fd, PollFlags::IN)];
         fds.extend_from_slice(events);
         loop {
             look(&mut fds)?;
@@ -67,9 +83,18 @@ impl Signals {
     }
 
     fn next(&self) -> Option<c_int> {
+        if self.by_pipe {
+            let mut number = [0; 1];
+            return match rustix::io::read(&self.fd, &mut number) {
+                Ok(1) => Some(number[0].into()),
+                // The process that hands them on has gone.
+                Ok(_) => Some(libc::SIGTERM),
+                Err(_) => None,
+            };
+        }
         // A `signalfd_siginfo` has 128 bytes and begins with the signal's number.
         let mut info = [0; 128];
-        match rustix::io::read(&self.0, &mut info) {
+        match rustix::io::read(&self.fd, &mut info) {
             Ok(128) => info
                 .first_chunk()
                 .map(|number| c_int::from_ne_bytes(*number)),

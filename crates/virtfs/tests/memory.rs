@@ -242,7 +242,8 @@ impl Server {
     }
 
     fn status(&self, what: &str) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.0.id())).unwrap();
+        let status = format!("/proc/{}/status", virtfs_tests::worker(self.0.id()));
+        let status = std::fs::read_to_string(status).unwrap();
         let line = status.lines().find(|line| line.starts_with(what)).unwrap();
         line.split_whitespace().nth(1).unwrap().parse().unwrap()
     }

@@ -257,7 +257,7 @@ impl Server {
 
     /// Counts the system calls of the server, by name, while `work` is done.
     fn count(&self, work: impl FnOnce()) -> HashMap<String, u64> {
-        let pid = self.0.id().to_string();
+        let pid = virtfs_tests::worker(self.0.id()).to_string();
         let mut strace = Command::new("strace")
             .args(["-f", "-c", "-U", "calls,name", "-p", &pid])
             .stderr(Stdio::piped())

@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use rustix::fs::{AtFlags, Gid, Statx, StatxFlags, Uid, chownat};
 use rustix::io;
+use rustix::thread::{CapabilitySet, capabilities};
 use virtfs_vfs::{Cx, Device, Errno, FileKind};
 
 use crate::ops::stat::Subject;
@@ -227,5 +228,14 @@ pub(crate) fn of(options: &Options) -> Box<dyn Ownership> {
 /// Changes owner and group of what a descriptor (`O_PATH` or open) stands for.
 pub(crate) fn chown(fd: BorrowedFd<'_>, uid: Option<u32>, gid: Option<u32>) -> io::Result<()> {
     let (uid, gid) = (uid.map(Uid::from_raw), gid.map(Gid::from_raw));
-    chownat(fd, c"", uid, gid, AtFlags::EMPTY_PATH)
+    chownat(fd, c"", uid, gid, AtFlags::EMPTY_PATH).map_err(|error| match error {
+        // The user namespace has not got the number. Who may give nothing away is not told so.
+        rustix::io::Errno::INVAL if !may_give() => rustix::io::Errno::PERM,
+        error => error,
+    })
+}
+
+/// Whether this thread may give files to others at all.
+fn may_give() -> bool {
+    capabilities(None).is_ok_and(|sets| sets.effective.contains(CapabilitySet::CHOWN))
 }

@@ -24,7 +24,9 @@ pub(crate) use self::check::{CheckArgs, MappedModel};
 pub(crate) use self::ownership::{Devices, Model, OwnershipArgs, SquashWho, When, XattrSet};
 pub(crate) use self::qemu::{DeviceLine, FsdevSpec, QemuArgs, SECURITY_MODELS};
 pub(crate) use self::serve::ServeArgs;
-pub(crate) use self::values::{DeviceSpec, InodeFileHandles, SandboxMode};
+#[cfg(feature = "escape-hook")]
+pub(crate) use self::values::EscapeHook;
+pub(crate) use self::values::{DeviceSpec, InodeFileHandles, ModCaps, SandboxMode, SeccompMode};
 
 /// Shares directories of this host with virtual machines and other hosts over 9P, and works with
 /// what such servers share.

@@ -6,7 +6,11 @@ use std::path::PathBuf;
 use clap::Args;
 use clap::builder::{OsStringValueParser, TypedValueParser};
 
-use super::values::{DeviceSpec, ExportSpec, InodeFileHandles, LogLevel, SandboxMode, msize};
+#[cfg(feature = "escape-hook")]
+use super::values::EscapeHook;
+use super::values::{
+    DeviceSpec, ExportSpec, InodeFileHandles, LogLevel, ModCaps, SandboxMode, SeccompMode, msize,
+};
 use super::{AccessArgs, Address, OwnershipArgs, QemuArgs};
 
 /// Serve directories to virtual machines and to any 9P client, such as the Linux kernel.
@@ -108,9 +112,30 @@ pub(crate) struct ServeArgs {
     #[arg(long)]
     pub(crate) unauthenticated_tcp: bool,
 
-    /// Whether the server shuts itself in with the directories that it serves.
+    /// How the server shuts itself in with the directories that it serves.
+    ///
+    /// A mode that is named and cannot be had is an error that says why. An ordinary user's namespaces
+    /// are made in a user namespace with that user and group alone: files of others show as 65534.
     #[arg(long, value_name = "HOW", default_value = "auto")]
     pub(crate) sandbox: SandboxMode,
+
+    /// Capabilities to keep (+) or give up (-) against the rule, as in +chown:-mknod.
+    ///
+    /// The server keeps what its security models need, of what it was started with: none for the mapped
+    /// ones. Root needs +dac_override:+fowner to serve a mapped directory of another user's.
+    #[arg(long, value_name = "LIST", value_parser = ModCaps::parse, allow_hyphen_values = true)]
+    pub(crate) modcaps: Option<ModCaps>,
+
+    /// What becomes of a process of the server that makes a system call that it never makes.
+    ///
+    /// Each process has a list of its own. Without this flag: kill, if the kernel has seccomp.
+    #[arg(long, value_name = "HOW")]
+    pub(crate) seccomp: Option<SeccompMode>,
+
+    /// Whose system calls tests make, on the socket that is standard input.
+    #[cfg(feature = "escape-hook")]
+    #[arg(long, hide = true)]
+    pub(crate) escape_hook: Option<EscapeHook>,
 
     /// How many descriptors the server may have open (RLIMIT_NOFILE).
     ///
@@ -122,8 +147,10 @@ pub(crate) struct ServeArgs {
     /// How files that clients know are found again, after their descriptors were closed to save them.
     ///
     /// To open file handles takes CAP_DAC_READ_SEARCH, as root has it, and a file system that has
-    /// them. Without them, files that the host itself moves may be lost to clients (ESTALE).
-    #[arg(long, value_name = "WHEN", default_value = "prefer")]
+    /// them. With that capability a server that was broken into could reach every file of that file
+    /// system, so it is kept only if this asks for it. Without handles, files that the host itself moves
+    /// are looked for in the whole export, and may be lost to clients (ESTALE).
+    #[arg(long, value_name = "WHEN", default_value = "never")]
     pub(crate) inode_file_handles: InodeFileHandles,
 
     #[command(flatten)]

@@ -6,17 +6,81 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::ValueEnum;
+use rustix::thread::CapabilitySet;
 use tracing::level_filters::LevelFilter;
 
 /// Whether the server shuts itself in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum SandboxMode {
-    /// By Landlock if the kernel has it
+    /// By the strongest of these that can be had; the start says which
     Auto,
-    /// By Landlock, or not at all: without it the server does not start
+    /// By namespaces of its own, with nothing in them but the directories, and Landlock
+    Namespace,
+    /// By Landlock: no file outside can be opened or changed in its contents, but what can be found out
+    /// about files, and their modes, owners, times and attributes, are not covered
     Landlock,
     /// No: only privileges are dropped
     None,
+}
+
+/// Capabilities that the server keeps or gives up against the rule: `+chown:-mknod`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ModCaps {
+    add: CapabilitySet,
+    remove: CapabilitySet,
+}
+
+impl Default for ModCaps {
+    fn default() -> Self {
+        Self {
+            add: CapabilitySet::empty(),
+            remove: CapabilitySet::empty(),
+        }
+    }
+}
+
+impl ModCaps {
+    /// Reads what was typed. The last word about a capability counts.
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        let mut read = Self::default();
+        for word in text.split(':') {
+            let name = word.strip_prefix(['+', '-']);
+            let name = name.ok_or("each begins with + or -, as in +chown:-mknod")?;
+            let upper = name.to_ascii_uppercase();
+            let capability = CapabilitySet::from_name(upper.strip_prefix("CAP_").unwrap_or(&upper));
+            let capability =
+                capability.ok_or_else(|| format!("there is no capability '{name}'"))?;
+            read.add.set(capability, word.starts_with('+'));
+            read.remove.set(capability, word.starts_with('-'));
+        }
+        Ok(read)
+    }
+
+    /// What becomes of these by it.
+    pub(crate) fn change(&self, capabilities: CapabilitySet) -> CapabilitySet {
+        (capabilities | self.add) - self.remove
+    }
+}
+
+/// What becomes of a process that makes a system call that it never makes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SeccompMode {
+    /// It is killed
+    Kill,
+    /// The kernel logs it
+    Log,
+    /// Nothing
+    Off,
+}
+
+/// Which process makes the calls of tests.
+#[cfg(feature = "escape-hook")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum EscapeHook {
+    /// That of the server
+    Server,
+    /// That of a VMM
+    Vmm,
 }
 
 /// How files are found again whose descriptors were closed to save them.
@@ -166,6 +230,18 @@ pub(super) fn seconds(text: &str) -> Result<Duration, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn capabilities_are_added_and_taken_away_by_name() {
+        let change = |text| ModCaps::parse(text).unwrap().change(CapabilitySet::MKNOD);
+        assert_eq!(change("-mknod"), CapabilitySet::empty());
+        let both = CapabilitySet::CHOWN | CapabilitySet::DAC_OVERRIDE;
+        assert_eq!(change("+chown:-MKNOD:+cap_dac_override"), both);
+        assert_eq!(change("-mknod:+mknod"), CapabilitySet::MKNOD);
+        for wrong in ["", "chown", "+", "+nothing", "+chown,-mknod", "+chown:"] {
+            assert!(ModCaps::parse(wrong).is_err(), "{wrong}");
+        }
+    }
 
     #[test]
     fn seconds_are_not_negative() {

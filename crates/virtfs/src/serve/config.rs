@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::path::PathBuf;
 
+use rustix::thread::CapabilitySet;
 use tracing::level_filters::LevelFilter;
 use virtfs_local::FileHandles;
 
@@ -11,7 +12,7 @@ use super::peers::Peers;
 use super::tagged::TaggedShares;
 use super::users::Access;
 use super::vmm::DeviceConfig;
-use crate::cli::{Address, InodeFileHandles, Model, SandboxMode, ServeArgs};
+use crate::cli::{Address, InodeFileHandles, ModCaps, Model, SandboxMode, SeccompMode, ServeArgs};
 use crate::failure::Failure;
 
 /// How to serve.
@@ -35,6 +36,11 @@ pub(super) struct Config {
     pub(super) log_level: LevelFilter,
     pub(super) allow_foreign_tcp: bool,
     pub(super) sandbox: SandboxMode,
+    pub(super) modcaps: ModCaps,
+    pub(super) seccomp: Option<SeccompMode>,
+    /// Which process makes the calls of tests.
+    #[cfg(feature = "escape-hook")]
+    pub(super) escape_hook: Option<crate::cli::EscapeHook>,
     pub(super) rlimit_nofile: Option<u64>,
     pub(super) file_handles: FileHandles,
 }
@@ -69,6 +75,13 @@ impl Config {
         let mut exports = Self::native_exports(&args, &access, is_root)?;
         let tags = TaggedShares::add(&args, is_root, &mut exports)?;
         access.suits(&exports)?;
+        let modcaps = args.modcaps.take().unwrap_or_default();
+        let switching = CapabilitySet::SETUID | CapabilitySet::SETGID;
+        if matches!(access, Access::User(_)) && modcaps.change(switching) != switching {
+            return Err(Failure::usage(
+                "--modcaps takes away setuid or setgid, by which --access user acts as users",
+            ));
+        }
         if exports.is_empty() {
             return Err(Failure::usage(NOTHING_TO_SERVE));
         }
@@ -118,6 +131,10 @@ impl Config {
             log_level: args.log_level.into(),
             allow_foreign_tcp: args.unauthenticated_tcp,
             sandbox: args.sandbox,
+            modcaps,
+            seccomp: args.seccomp,
+            #[cfg(feature = "escape-hook")]
+            escape_hook: args.escape_hook,
             rlimit_nofile: args.rlimit_nofile,
             file_handles: match args.inode_file_handles {
                 InodeFileHandles::Never => FileHandles::Never,
@@ -253,6 +270,7 @@ mod tests {
             "--shared-dir /s --listen stdio --access user --security-model mapped",
             "--fsdev local,id=a,path=/s,security_model=mapped --listen stdio --access user",
             "--shared-dir /s --listen tcp:127.0.0.1:1 --peer-uid same",
+            "--shared-dir /s --listen stdio --access user --modcaps=-setgid",
         ] {
             assert!(config(flags, true).is_err(), "{flags}");
         }

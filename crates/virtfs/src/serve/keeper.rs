@@ -10,6 +10,7 @@ use rustix::process::{Pid, WaitOptions, waitpid};
 
 use super::listen::SocketFile;
 use super::sandbox;
+use super::sandbox::seccomp::{Role, Seccomp};
 use crate::failure::{Doing, Failure};
 use crate::sys;
 
@@ -24,11 +25,11 @@ pub(super) struct Keeper {
 impl Keeper {
     /// Starts it, if there are sockets to remove. The process must have one thread, and have
     /// blocked the signals that end it in order.
-    pub(super) fn start(files: Vec<SocketFile>) -> Result<Option<Self>, Failure> {
+    pub(super) fn start(files: Vec<SocketFile>, seccomp: Seccomp) -> Result<Option<Self>, Failure> {
         if files.is_empty() {
             return Ok(None);
         }
-        let started = Self::fork(&files);
+        let started = Self::fork(&files, seccomp);
         if started.is_err() {
             files.iter().for_each(SocketFile::remove);
         }
@@ -37,11 +38,17 @@ impl Keeper {
             .doing(|| "the process that removes the sockets cannot be started")
     }
 
-    fn fork(files: &[SocketFile]) -> io::Result<Self> {
+    /// Leaves it to the process that this one was forked from, which has it too.
+    pub(super) fn leave(mut self) {
+        self.alive = None;
+        std::mem::forget(self);
+    }
+
+    fn fork(files: &[SocketFile], seccomp: Seccomp) -> io::Result<Self> {
         let (ended, alive) = pipe_with(PipeFlags::CLOEXEC)?;
         let mut keep = vec![ended.as_fd()];
         keep.extend(files.iter().map(|file| file.dir().as_fd()));
-        let process = sys::fork(&keep, || keep_until(&ended, files))?;
+        let process = sys::fork(&keep, || keep_until(&ended, files, seccomp))?;
         Ok(Self {
             alive: Some(alive),
             process,
@@ -57,11 +64,13 @@ impl Drop for Keeper {
 }
 
 /// What the process does.
-fn keep_until(ended: &OwnedFd, files: &[SocketFile]) -> u8 {
+fn keep_until(ended: &OwnedFd, files: &[SocketFile], seccomp: Seccomp) -> u8 {
     // The terminal's signals reach it too, but it must outlive the server.
     let _ = sys::block_signals(&[libc::SIGHUP, libc::SIGQUIT]);
     let _ = rustix::thread::set_name(c"virtfs-sockets");
     sandbox::restrict_to_removal(files.iter().map(|file| file.dir().as_fd()));
+    // It reads nothing that anybody else writes: without the filter little is lost.
+    let _ = seccomp.enter(Role::Keeper);
     let mut byte = [0; 1];
     while matches!(
         rustix::io::read(ended, &mut byte),

@@ -1,14 +1,16 @@
 //! `virtfs serve`: from the configuration to servers that run, and their end.
 //!
 //! The order of the start matters: what was inherited is taken over before anything is opened;
-//! everything that has a path is opened before the sandbox; the sandbox is entered before the
-//! processes of devices are forked, so that they are in it; and they are forked before the first
-//! thread is started.
+//! everything that has a path is opened before the sandbox; where that has namespaces the process splits
+//! in two, and the new one, inside, does the rest; the processes of devices are forked in the sandbox,
+//! before the first thread is started.
 
 mod accept;
 mod clients;
 mod config;
 mod descriptors;
+#[cfg(feature = "escape-hook")]
+mod escape;
 mod event;
 mod export;
 mod hints;
@@ -39,8 +41,10 @@ use self::descriptors::Shares;
 use self::event::{Event, LastOne};
 use self::export::OpenExport;
 use self::keeper::Keeper;
-use self::listen::{Kind, Source};
+use self::listen::{Bound, Kind, Source};
 use self::plan::Plan;
+use self::sandbox::seccomp::{Role, Seccomp};
+use self::sandbox::{Level, Side, Walls};
 use self::standing::Standing;
 use self::users::KnownUsers;
 use self::vmm::{Device, Devices, Ending, Watched};
@@ -62,67 +66,128 @@ pub(crate) fn run(args: ServeArgs) -> Result<(), Failure> {
     let inherited = listen::inherit(&config)?;
     let signals = Signals::block().doing(|| "signals cannot be set up")?;
     log::start(config.log_level);
+    #[cfg(feature = "escape-hook")]
+    escape::take(&config)?;
     let limit = descriptors::raise_limit(config.rlimit_nofile)?;
 
     let exports = export::open_all(&config.exports)?;
-    let bound = listen::bind(&config, inherited)?;
+    let seccomp = Seccomp::new(&config)?;
+    let mut bound = listen::bind(&config, inherited)?;
     // Its drop, at the end of this function, removes the sockets.
-    let _keeper = Keeper::start(bound.socket_files)?;
+    let keeper = Keeper::start(std::mem::take(&mut bound.socket_files), seccomp)?;
 
     let users = KnownUsers::start(&config.access)?;
+    let mut served = Served {
+        config,
+        limit,
+        exports,
+        bound,
+        users,
+    };
     // The sandbox hides what it looks at.
     let standing = Standing::look().doing(|| "the user's privileges cannot be seen")?;
-    let landlock = sandbox::enter(&config, &exports)?;
-    let plan = |exports| Plan::new(&config, &users, Shares::of(limit, exports), landlock);
-    let all = plan(exports.len());
-    info!("{}", all.describe(&exports));
-    match config.access.describe() {
-        Some(text) => info!("{text}"),
-        None => unprivileged::tell(&standing, exports.iter().map(|export| &export.ownership)),
+    let level = Level::choose(&served.config, &served.exports, standing, seccomp)?;
+    match level.split()? {
+        None => {
+            let walls = level.enter(&mut served.exports, None)?;
+            served.serve(&level, walls, &signals)
+        }
+        Some(Side::Supervisor(worker)) => {
+            drop(served);
+            worker.supervise(&signals, seccomp)
+        }
+        Some(Side::Worker(report, signals)) => {
+            if let Some(keeper) = keeper {
+                keeper.leave();
+            }
+            let done = level
+                .enter(&mut served.exports, Some(&report))
+                .and_then(|walls| served.serve(&level, walls, &signals));
+            report.end(done)
+        }
     }
-    let devices = Device::all(&config, &bound.devices, &exports, plan);
-    let processes = Devices::start(&devices)?;
-    let announcement = Announcement::new(&config, &bound.sources, &devices, &exports);
-    // A device that has ended refuses VMMs.
-    drop(bound.devices);
+}
 
-    let over = Arc::new(Event::new().doing(|| "the end cannot be waited for")?);
-    let last = LastOne::tells(&over);
-    // From here on there are threads.
-    let server = match bound.sources.is_empty() {
-        true => None,
-        false => Some(all.start(exports)?),
-    };
-    let devices = processes
-        .watch(&last)
-        .doing(|| "threads cannot be started")?;
-    announcement.tell();
-    let acceptors = server
-        .as_ref()
-        .map(|s| Acceptors::start(s, bound.sources, &config.peers, &last));
-    let acceptors = acceptors
-        .transpose()
-        .doing(|| "threads cannot be started")?;
-    drop(last);
-    let first = signals
-        .wait_for(&over)
-        .doing(|| "signals cannot be waited for")?;
-    let told = matches!(first, First::Signal(_));
-    if told {
-        info!("finishing what clients have asked for; a second signal ends it at once");
-    }
-    if let Some(acceptors) = acceptors {
-        acceptors.stop();
-    }
-    let end = shut_down(server, devices, &signals)?;
-    if end.stuck {
-        return Err(Failure::stuck(STUCK));
-    }
-    // The processes of devices have told why.
-    match end.devices {
-        Ending::LeftSome => Err(Failure::stuck("")),
-        Ending::Failed | Ending::Killed(_) if !told => Err(Failure::told()),
-        _ => Ok(()),
+/// All that it takes to serve.
+struct Served {
+    config: Config,
+    /// Of open descriptors.
+    limit: u64,
+    exports: Vec<OpenExport>,
+    bound: Bound,
+    users: Option<KnownUsers>,
+}
+
+impl Served {
+    /// Serves, in the sandbox, until the end.
+    fn serve(self, level: &Level, walls: Walls, signals: &Signals) -> Result<(), Failure> {
+        let Self {
+            config,
+            limit,
+            exports,
+            bound,
+            users,
+        } = self;
+        let seccomp = level.seccomp();
+        let plan = |exports| {
+            let shares = Shares::of(limit, exports);
+            Plan::new(&config, &users, shares, walls, seccomp)
+        };
+        let all = plan(exports.len());
+        info!("{}", all.describe(&exports));
+        match config.access.describe() {
+            Some(text) => info!("{text}"),
+            None => unprivileged::tell(level.standing(), &exports),
+        }
+        let devices = Device::all(&config, &bound.devices, &exports, plan);
+        let processes = Devices::start(&devices)?;
+        let announcement = Announcement::new(&config, &bound.sources, &devices, &exports);
+        // A device that has ended refuses VMMs.
+        drop(bound.devices);
+
+        let over = Arc::new(Event::new().doing(|| "the end cannot be waited for")?);
+        let last = LastOne::tells(&over);
+        seccomp
+            .enter(Role::Server)
+            .map_err(|why| Failure::new(format!("seccomp: {why}")))?;
+        // From here on there are threads.
+        #[cfg(feature = "escape-hook")]
+        escape::start(crate::cli::EscapeHook::Server);
+        let server = match bound.sources.is_empty() {
+            true => None,
+            false => Some(all.start(exports)?),
+        };
+        let devices = processes
+            .watch(&last)
+            .doing(|| "threads cannot be started")?;
+        announcement.tell();
+        let acceptors = server
+            .as_ref()
+            .map(|s| Acceptors::start(s, bound.sources, &config.peers, &last));
+        let acceptors = acceptors
+            .transpose()
+            .doing(|| "threads cannot be started")?;
+        drop(last);
+        let first = signals
+            .wait_for(&over)
+            .doing(|| "signals cannot be waited for")?;
+        let told = matches!(first, First::Signal(_));
+        if told {
+            info!("finishing what clients have asked for; a second signal ends it at once");
+        }
+        if let Some(acceptors) = acceptors {
+            acceptors.stop();
+        }
+        let end = shut_down(server, devices, signals)?;
+        if end.stuck {
+            return Err(Failure::stuck(STUCK));
+        }
+        // The processes of devices have told why.
+        match end.devices {
+            Ending::LeftSome => Err(Failure::stuck("")),
+            Ending::Failed | Ending::Killed(_) if !told => Err(Failure::told()),
+            _ => Ok(()),
+        }
     }
 }
 

@@ -23,6 +23,11 @@ impl Peers {
         Self((!typed.is_empty()).then(|| typed.iter().map(uid).collect()))
     }
 
+    /// The users who may connect; none if that is not said.
+    pub(super) fn users(&self) -> &[u32] {
+        self.0.as_deref().unwrap_or_default()
+    }
+
     /// Why whoever has connected this socket is not served, if that is so.
     pub(super) fn refusal(&self, socket: &impl AsFd) -> Option<String> {
         let allowed = self.0.as_deref()?;

@@ -12,6 +12,8 @@ use super::descriptors::Shares;
 use super::export::OpenExport;
 use super::interrupter::SignalInterrupter;
 use super::peers::Peers;
+use super::sandbox::Walls;
+use super::sandbox::seccomp::Seccomp;
 use super::users::KnownUsers;
 use crate::failure::{Doing, Failure};
 
@@ -20,33 +22,41 @@ use crate::failure::{Doing, Failure};
 pub(super) struct Plan {
     msize: u32,
     shares: Shares,
-    landlock: bool,
+    walls: Walls,
+    seccomp: Seccomp,
     file_handles: FileHandles,
     users: Option<KnownUsers>,
     peers: Peers,
 }
 
 impl Plan {
-    /// For a process that shares its descriptors like this, and is shut in by Landlock or not.
+    /// For a process that shares its descriptors like this, and is shut in by these walls.
     pub(super) fn new(
         config: &Config,
         users: &Option<KnownUsers>,
         shares: Shares,
-        landlock: bool,
+        walls: Walls,
+        seccomp: Seccomp,
     ) -> Self {
         Self {
             users: users.clone(),
             peers: config.peers.clone(),
             msize: config.msize,
             shares,
-            landlock,
+            walls,
+            seccomp,
             file_handles: config.file_handles,
         }
     }
 
     /// Whether processes are shut in by Landlock.
     pub(super) fn landlock(&self) -> bool {
-        self.landlock
+        self.walls.landlock
+    }
+
+    /// The filters of processes.
+    pub(super) fn seccomp(&self) -> &Seccomp {
+        &self.seccomp
     }
 
     /// From whom connections are taken.
@@ -56,7 +66,10 @@ impl Plan {
 
     /// What a process must keep to serve by it, beside the exports.
     pub(super) fn descriptors(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
-        self.users.iter().map(KnownUsers::socket)
+        let needed = self.users.iter().map(KnownUsers::socket);
+        #[cfg(feature = "escape-hook")]
+        let needed = needed.chain(super::escape::descriptors());
+        needed
     }
 
     /// What users should know of a server of these exports.
@@ -82,15 +95,16 @@ impl Plan {
         // Landlock knows the exports together. With two that can be written it would not notice
         // when the host moves a directory from one to the other.
         let writable = exports.iter().filter(|export| !export.readonly).count();
-        let landlock = self.landlock && writable == 1;
+        let landlock = self.walls.landlock_contains && writable == 1;
         for export in exports {
             let options = Options {
                 readonly: export.readonly,
                 containment: match landlock && !export.readonly {
+                    _ if self.walls.mounts => Containment::Mount,
                     true => Containment::Landlock,
                     false => Containment::Verify,
                 },
-                landlock_in_force: self.landlock,
+                landlock_in_force: self.walls.landlock,
                 file_handles: self.file_handles,
                 max_nodes_open: self.shares.nodes,
                 max_files_open: self.shares.files,

@@ -69,13 +69,38 @@ impl Ranges {
         }
     }
 
-    fn all() -> Self {
+    /// All that can exist.
+    pub(super) fn all() -> Self {
         Self(vec![(0, u32::MAX)])
     }
 
-    #[cfg(test)]
+    /// Those: in order, and apart from each other.
     pub(super) fn of(ranges: &[(u32, u32)]) -> Self {
         Self(ranges.to_vec())
+    }
+
+    /// Whether a number is among them.
+    pub(super) fn contains(&self, id: u32) -> bool {
+        let within = |(first, count): &(u32, u32)| id >= *first && id - first < *count;
+        self.0.iter().any(within)
+    }
+
+    /// The same without root.
+    pub(super) fn without_zero(&self) -> Self {
+        let cut = |(first, count): &(u32, u32)| match first {
+            0 => (1, count.saturating_sub(1)),
+            first => (*first, *count),
+        };
+        let rest = self.0.iter().map(cut).filter(|(_, count)| *count > 0);
+        Self(rest.collect())
+    }
+
+    /// The lines of user_namespaces(7)'s `uid_map` by which each means the same outside.
+    pub(super) fn identity_map(&self) -> String {
+        let lines = self.0.iter();
+        lines
+            .map(|(first, count)| format!("{first} {first} {count}\n"))
+            .collect()
     }
 }
 
@@ -107,6 +132,17 @@ mod tests {
     #[test]
     fn the_hosts_own_map_is_no_namespace() {
         assert_eq!(Ranges::read("         0          0 4294967295\n"), None);
+    }
+
+    #[test]
+    fn root_can_be_left_out_of_a_map_of_all_others() {
+        let some = Ranges::of(&[(0, 1), (5, 3)]);
+        assert_eq!(some.identity_map(), "0 0 1\n5 5 3\n");
+        assert_eq!(some.without_zero().identity_map(), "5 5 3\n");
+        let all = Ranges::all();
+        assert_eq!(all.without_zero().identity_map(), "1 1 4294967294\n");
+        assert!(all.contains(0) && !all.without_zero().contains(0));
+        assert!(some.contains(7) && !some.contains(8) && !some.contains(4));
     }
 
     #[test]

@@ -1,16 +1,21 @@
 //! What does not work, and why, when the server has not all the privileges that its model can use.
 
+use rustix::fs::fstat;
 use rustix::thread::CapabilitySet;
 use tracing::{info, warn};
 use virtfs_local::{OVERFLOW_ID, SecurityModel, Xattrs};
 
-use super::ownership::Ownership;
+use super::export::OpenExport;
 use super::standing::Standing;
 
 /// Tells it, once for each model.
-pub(super) fn tell<'o>(standing: &Standing, all: impl Iterator<Item = &'o Ownership>) {
+pub(super) fn tell(standing: &Standing, exports: &[OpenExport]) {
     let mut told = Vec::new();
-    for ownership in all {
+    for export in exports {
+        let ownership = &export.ownership;
+        if let Some(text) = of_another(standing, export) {
+            warn!("{text}");
+        }
         let kind = (ownership.model, ownership.xattr);
         if told.contains(&kind) {
             continue;
@@ -24,6 +29,31 @@ pub(super) fn tell<'o>(standing: &Standing, all: impl Iterator<Item = &'o Owners
             None => {}
         }
     }
+}
+
+/// What root cannot do in a mapped export that is not root's: it is told, because root can do anything
+/// elsewhere.
+fn of_another(standing: &Standing, export: &OpenExport) -> Option<String> {
+    let ownership = &export.ownership;
+    if standing.user != 0 || !ownership.model.is_mapped() || is_free(standing) {
+        return None;
+    }
+    let owner = fstat(&export.dir).ok()?.st_uid;
+    (owner != 0).then(|| {
+        let name = String::from_utf8_lossy(&export.name);
+        format!(
+            "{name} belongs to user {owner}: --security-model {} takes root's privileges away, so that \
+             clients can do there what root may without them. Run the server as that user, or add \
+             --modcaps +dac_override:+fowner",
+            ownership.model.name()
+        )
+    })
+}
+
+/// Whether it may do anything with files of others, but give them away.
+fn is_free(standing: &Standing) -> bool {
+    let needed = CapabilitySet::DAC_OVERRIDE | CapabilitySet::FOWNER;
+    standing.capabilities.contains(needed)
 }
 
 /// `None` if the model lacks nothing.
@@ -54,7 +84,7 @@ fn explanation(standing: &Standing, model: SecurityModel, xattr: Xattrs) -> Opti
     }
     if let Some(namespace) = foreign {
         text += &format!(
-            ". This user namespace has the users {} and the groups {}: files of others show as \
+            ". The server's user namespace has the users {} and the groups {}: files of others show as \
              {OVERFLOW_ID}, only their own permissions allow anything with them, and nothing can \
              be given to others",
             namespace.users, namespace.groups
@@ -112,8 +142,7 @@ fn limits_of_real(
 }
 
 fn limits_of_mapped(standing: &Standing, own: &str) -> Vec<String> {
-    let needed = CapabilitySet::DAC_OVERRIDE | CapabilitySet::FOWNER;
-    match standing.capabilities.contains(needed) {
+    match is_free(standing) || standing.user == 0 {
         true => Vec::new(),
         false => vec![format!(
             "do more than {own} may with what others made on the host"

@@ -98,6 +98,9 @@ impl Pressure {
         let path = sockets.path().join("9p");
         let mut command = serve(export.path());
         command.args(["--rlimit-nofile", "256", "--sandbox", "landlock"]);
+        if !flags.contains(&"--inode-file-handles") {
+            command.args(["--inode-file-handles", "prefer"]);
+        }
         command.args(["--listen", &unix(&path)]).args(flags);
         if let Some(user) = user {
             give_all(export.path(), user);
@@ -247,7 +250,7 @@ impl Pressure {
 
     /// KiB.
     fn resident(&self) -> u64 {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.server.child.id()));
+        let status = fs::read_to_string(format!("/proc/{}/status", self.server.worker()));
         let status = status.unwrap();
         let line = status
             .lines()

@@ -56,24 +56,38 @@ pub(crate) fn descriptors(process: Pid) -> usize {
     std::fs::read_dir(fds).unwrap().count()
 }
 
+/// How many of them are not what namespaces need one more of.
+pub(crate) fn beside_the_worker(processes: &[(Pid, String)]) -> usize {
+    let names = processes.iter().map(|(_, name)| name);
+    names.filter(|name| *name != "virtfs-worker").count()
+}
+
 /// Processes that are to end.
-pub(crate) struct Watched(Vec<OwnedFd>);
+pub(crate) struct Watched {
+    all: Vec<OwnedFd>,
+    count: usize,
+}
 
 impl Watched {
     /// Those below a process.
     pub(crate) fn below(process: Pid) -> Self {
         let open = |(pid, _)| pidfd_open(pid, PidfdFlags::empty()).ok();
-        Self(below(process).into_iter().filter_map(open).collect())
+        let all = below(process);
+        Self {
+            count: beside_the_worker(&all),
+            all: all.into_iter().filter_map(open).collect(),
+        }
     }
 
+    /// How many they are, beside the worker.
     pub(crate) fn count(&self) -> usize {
-        self.0.len()
+        self.count
     }
 
     /// Waits until all have ended.
     pub(crate) fn end(&self) {
         let limit = Timespec::try_from(PATIENCE).unwrap();
-        for process in &self.0 {
+        for process in &self.all {
             let mut fds = [PollFd::new(process, PollFlags::IN)];
             assert_eq!(
                 poll(&mut fds, Some(&limit)),

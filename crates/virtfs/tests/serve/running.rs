@@ -88,6 +88,12 @@ impl Running {
         Pid::from_child(&self.child)
     }
 
+    /// The process that serves, of a server that listens.
+    pub(crate) fn worker(&self) -> Pid {
+        let worker = virtfs_tests::worker(self.child.id());
+        Pid::from_raw(worker.cast_signed()).unwrap()
+    }
+
     pub(crate) fn signal(&self, signal: Signal) {
         kill_process(self.pid(), signal).unwrap();
     }

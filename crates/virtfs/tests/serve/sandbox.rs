@@ -107,7 +107,7 @@ fn every_thread_has_only_the_privileges_it_needs() {
     let server = Running::listening(dir.path(), unix(&path));
     let mut client = unix_client(&path);
     client.mkdir(1, "made", 0o755).unwrap();
-    let threads = status_of_every_thread(server.pid());
+    let threads = status_of_every_thread(server.worker());
     assert!(threads.len() >= 3, "main, accept and session");
     threads
         .iter()
@@ -155,7 +155,7 @@ fn another_user_serves_a_directory_of_their_own() {
     let server = Running::start(&mut place.serve());
     assert!(server.line("security model ").starts_with("none"));
     server.line("listening on ");
-    for status in status_of_every_thread(server.pid()) {
+    for status in status_of_every_thread(server.worker()) {
         assert_eq!(field(&status, "NoNewPrivs"), "1");
     }
     let mut client = unix_client(&place.socket);

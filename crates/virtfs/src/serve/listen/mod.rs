@@ -6,7 +6,7 @@ mod tcp;
 mod unix;
 
 use std::net::SocketAddr;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::PathBuf;
 
 pub(super) use self::unix::SocketFile;
@@ -15,7 +15,8 @@ use self::group::Group;
 use super::config::Config;
 use super::vmm::{DeviceAddress, DeviceConfig, DeviceSocket};
 use crate::cli::Address;
-use crate::failure::Failure;
+use crate::failure::{Doing, Failure};
+use crate::sys;
 
 /// Where connections come from.
 #[derive(Debug)]
@@ -85,6 +86,10 @@ pub(super) fn inherit(config: &Config) -> Result<Inherited, Failure> {
         }
         None => None,
     };
+    // What nobody named is of no use here, and may lead anywhere.
+    let named = descriptors.iter().chain(&device);
+    let named = named.map(|(fd, _)| fd.as_raw_fd());
+    sys::close_inherited(named).doing(|| "inherited descriptors cannot be closed")?;
     let mut inherited = Inherited::default();
     for (fd, name) in descriptors {
         let source = inherited::descriptor(name, fd, config.allow_foreign_tcp)?;

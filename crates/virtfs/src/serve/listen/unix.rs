@@ -5,6 +5,7 @@ use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rustix::fs::{
     AtFlags, CWD, FileType, Mode, OFlags, StatxFlags, chmod, chownat, openat, statat, statx,
@@ -165,8 +166,25 @@ pub(super) fn bind(path: &Path, group: Option<&Group>) -> Result<(Source, Socket
     Ok((source, made.file))
 }
 
-/// Whether no program listens at a socket.
+/// How long to wait for a server that was killed, whose other processes end a moment after it.
+const DYING: [Duration; 3] = [
+    Duration::from_millis(20),
+    Duration::from_millis(100),
+    Duration::from_millis(400),
+];
+
+/// Whether no program listens at a socket, or soon none does.
 fn is_stale(address: &SocketAddrUnix) -> Result<bool, Errno> {
+    for pause in DYING {
+        if is_dead(address)? {
+            return Ok(true);
+        }
+        std::thread::sleep(pause);
+    }
+    is_dead(address)
+}
+
+fn is_dead(address: &SocketAddrUnix) -> Result<bool, Errno> {
     match connect(stream_socket()?, address) {
         Err(Errno::CONNREFUSED | Errno::NOENT) => Ok(true),
         // A full queue or another type of socket: somebody is there.

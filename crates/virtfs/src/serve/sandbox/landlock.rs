@@ -54,10 +54,6 @@ impl fmt::Display for Protection {
 pub(super) fn restrict<'fd>(
     rules: impl Iterator<Item = (BorrowedFd<'fd>, BitFlags<AccessFs>)>,
 ) -> Result<Protection, String> {
-    let in_words = |error: &dyn Error| match error.source() {
-        Some(source) => format!("{error}: {source}"),
-        None => error.to_string(),
-    };
     let whole = || -> Result<_, landlock::RulesetError> {
         let mut ruleset = Ruleset::default()
             .set_compatibility(CompatLevel::HardRequirement)
@@ -72,7 +68,7 @@ pub(super) fn restrict<'fd>(
         }
         ruleset.restrict_self()
     };
-    let status = whole().map_err(|error| in_words(&error))?;
+    let status = whole().map_err(in_words)?;
     match status.landlock {
         LandlockStatus::Available { effective_abi, .. }
             if status.ruleset != RulesetStatus::NotEnforced =>
@@ -84,5 +80,25 @@ pub(super) fn restrict<'fd>(
         }
         LandlockStatus::NotEnabled => Err("this kernel has Landlock switched off".into()),
         _ => Err("this kernel has no Landlock".into()),
+    }
+}
+
+/// Keeps this process from all files and the network, but not from the processes that it started.
+pub(super) fn restrict_files() -> Result<(), String> {
+    let whole = || -> Result<_, landlock::RulesetError> {
+        Ruleset::default()
+            .set_compatibility(CompatLevel::BestEffort)
+            .handle_access(AccessFs::from_all(NEWEST))?
+            .handle_access(AccessNet::from_all(NEWEST))?
+            .create()?
+            .restrict_self()
+    };
+    whole().map(drop).map_err(in_words)
+}
+
+fn in_words(error: landlock::RulesetError) -> String {
+    match error.source() {
+        Some(source) => format!("{error}: {source}"),
+        None => error.to_string(),
     }
 }

@@ -18,6 +18,7 @@ use crate::failure::reason;
 use crate::serve::PATIENCE;
 use crate::serve::clients::{Clients, End};
 use crate::serve::event::happens;
+use crate::serve::sandbox::seccomp::Role;
 
 /// How much longer than its clients a process may take to end.
 const MERCY: Duration = Duration::from_secs(2);
@@ -28,6 +29,10 @@ pub(super) const LONGEST_END: Duration = Duration::from_secs(12);
 
 /// Serves VMMs until `stop` can be read, or the first has gone if it is to be the only one.
 pub(super) fn run(device: &Device<'_>, stop: &OwnedFd) -> u8 {
+    if let Err(why) = device.plan.seccomp().enter(Role::Acceptor) {
+        error!("seccomp: {why}");
+        return 1;
+    }
     let mut clients = Clients::of(
         "vhost-user socket",
         &device.socket.socket,

@@ -17,6 +17,7 @@ use crate::serve::PATIENCE;
 use crate::serve::event::{Event, LastOne};
 use crate::serve::export::OpenExport;
 use crate::serve::sandbox;
+use crate::serve::sandbox::seccomp::Role;
 use crate::signals::{First, Signals};
 
 /// Serves the VMM until it hangs up, or SIGTERM comes.
@@ -38,6 +39,11 @@ fn serve(device: &Device<'_>, vmm: &OwnedFd) -> Result<Result<(), vhost_user::Er
         let text = format!("the process cannot be kept inside its exports: {why}");
         return Err(Failure::new(text));
     }
+    if let Err(why) = device.plan.seccomp().enter(Role::Vmm) {
+        return Err(Failure::new(format!("seccomp: {why}")));
+    }
+    #[cfg(feature = "escape-hook")]
+    crate::serve::escape::start(crate::cli::EscapeHook::Vmm);
     let signals = Signals::sigterm().doing(|| "signals cannot be set up")?;
     let exports: io::Result<_> = device.exports.iter().map(twin).collect();
     let server = device

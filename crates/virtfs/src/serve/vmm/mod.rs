@@ -95,7 +95,8 @@ impl<'s> Device<'s> {
     /// The descriptors that it takes to serve.
     fn descriptors(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
         let directories = self.exports.iter().map(|export| export.dir.as_fd());
-        directories.chain(self.plan.descriptors())
+        let proc = virtfs_local::proc_in_use();
+        directories.chain(self.plan.descriptors()).chain(proc)
     }
 }
 

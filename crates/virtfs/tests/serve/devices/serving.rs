@@ -11,7 +11,7 @@ use virtfs_tests::virtio::VhostUser;
 
 use super::guest::{driver, guest, unstarted};
 use super::{device, spec, start};
-use crate::processes::{below, descriptors, named};
+use crate::processes::{below, beside_the_worker, descriptors, named};
 use crate::running::{Running, serve, unix, unix_client};
 use crate::sandbox::{has_only_what_it_needs, status_of_every_thread};
 
@@ -85,7 +85,7 @@ fn vmms_that_come_and_go_leave_nothing_behind() {
     let server = start(&mut device(dir.path(), &path));
     let acceptor = named(server.pid(), "virtfs-home");
     let counted = || {
-        let processes = [server.pid(), acceptor].map(descriptors);
+        let processes = [server.worker(), acceptor].map(descriptors);
         (below(server.pid()), processes)
     };
     let round = |number: u32| {
@@ -111,7 +111,8 @@ fn all_processes_have_only_the_privileges_they_need() {
     let mut client = guest(&path);
     client.mkdir(1, "made", 0o755).unwrap();
     let processes = below(server.pid());
-    assert_eq!(processes.len(), 3, "the keeper, the acceptor and the VMM's");
+    let count = beside_the_worker(&processes);
+    assert_eq!(count, 3, "the keeper, the acceptor and the VMM's");
     for (process, _) in processes {
         let threads = status_of_every_thread(process);
         threads

@@ -1,6 +1,8 @@
 //! The calls that need `unsafe`: inherited descriptors, signals, fork, a socket's peer, groups, the
-//! calendar.
+//! calendar; [`namespaces`] has those of the sandbox.
 #![allow(unsafe_code)]
+
+pub(crate) mod namespaces;
 
 use std::ffi::{CStr, c_int};
 use std::io;
@@ -102,10 +104,23 @@ pub(crate) fn fork(keep: &[BorrowedFd<'_>], child: impl FnOnce() -> u8) -> io::R
     unsafe { libc::_exit(status.into()) }
 }
 
+/// Splits the process in two, which both go on from here with all descriptors: the new one's number
+/// for the old one, `None` for the new one. To be called while the process has one thread.
+pub(crate) fn split() -> io::Result<Option<Pid>> {
+    // SAFETY: with one thread, nothing that the child uses can be in the hands of a thread that
+    // the child does not have.
+    checked(unsafe { libc::fork() }).map(Pid::from_raw)
+}
+
 /// Closes all descriptors but these.
 fn close_others(keep: &[BorrowedFd<'_>]) -> io::Result<()> {
-    let mut kept: Vec<u32> = keep.iter().map(|fd| fd.as_raw_fd() as u32).collect();
+    close_all_but(keep.iter().map(AsRawFd::as_raw_fd))
+}
+
+fn close_all_but(keep: impl Iterator<Item = RawFd>) -> io::Result<()> {
+    let mut kept: Vec<u32> = keep.map(|fd| fd as u32).collect();
     kept.sort_unstable();
+    kept.dedup();
     let mut first = 0;
     for fd in kept {
         if first < fd {
@@ -116,9 +131,16 @@ fn close_others(keep: &[BorrowedFd<'_>]) -> io::Result<()> {
     close_range(first, u32::MAX)
 }
 
+/// Closes all descriptors that the process was started with but the standard streams and these. To be
+/// called before it has opened any other.
+pub(crate) fn close_inherited(keep: impl Iterator<Item = RawFd>) -> io::Result<()> {
+    close_all_but((0..=2).chain(keep))
+}
+
 fn close_range(first: u32, last: u32) -> io::Result<()> {
-    // SAFETY: touches no memory. Only the forked child calls this, which uses what it kept and
-    // drops nothing: it leaves by _exit.
+    // SAFETY: touches no memory. Either nothing owns what is closed, for the process has opened
+    // nothing yet; or the forked child calls this, which uses what it kept and drops nothing: it
+    // leaves by _exit.
     match unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) } {
         0 => Ok(()),
         _ => Err(io::Error::last_os_error()),

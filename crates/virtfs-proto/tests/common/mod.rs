@@ -1,5 +1,4 @@
-//! Messages made from arbitrary bytes: the strategies of the property tests and the corpus of the
-//! fuzzer are both built on this.
+//! Messages made from arbitrary bytes: the strategies of the property tests are built on this.
 #![allow(dead_code, unused_imports)] // each test binary uses its own part
 
 mod sample;

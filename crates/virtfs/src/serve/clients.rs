@@ -1,12 +1,13 @@
 //! Who connects to a listening socket: one after the other, until told to stop.
 
 use std::os::fd::{AsFd, OwnedFd};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::{SocketFlags, accept_with};
 use tracing::{error, warn};
+use virtfs_server::Rarely;
 
 use super::peers::Peers;
 use crate::failure::reason;
@@ -25,7 +26,7 @@ pub(super) struct Clients<'s, S> {
     /// Can be read when it is time to stop.
     stop: &'s S,
     peers: &'s Peers,
-    complaints: Complaints,
+    complaints: Rarely,
 }
 
 /// Why nobody comes any more.
@@ -45,7 +46,7 @@ impl<'s, S: AsFd> Clients<'s, S> {
             listener,
             stop,
             peers,
-            complaints: Complaints::default(),
+            complaints: Rarely::new(),
         }
     }
 
@@ -79,9 +80,16 @@ impl<'s, S: AsFd> Clients<'s, S> {
     }
 
     /// Says what is wrong, unless something was wrong just before.
-    pub(super) fn complain(&mut self, what: impl FnOnce() -> String) {
+    pub(super) fn complain(&self, what: impl FnOnce() -> String) {
         let name = self.name;
-        self.complaints.log(|| format!("{name}: {}", what()));
+        match self.complaints.due(Instant::now()) {
+            None => {}
+            Some(0) => warn!("{name}: {}", what()),
+            Some(unsaid) => warn!(
+                "{name}: {} (and {unsaid} more times since the last line)",
+                what()
+            ),
+        }
     }
 
     /// Gives the host, or whoever connects, time to do better.
@@ -124,30 +132,5 @@ fn remedy(errno: Errno) -> Remedy {
         }
         // The client has gone, or its network is in trouble: the next one may do better.
         _ => Remedy::Retry,
-    }
-}
-
-/// Warnings that come once a second at most, however often there is a reason.
-#[derive(Debug, Default)]
-struct Complaints {
-    last: Option<Instant>,
-    unsaid: u64,
-}
-
-impl Complaints {
-    fn log(&mut self, text: impl FnOnce() -> String) {
-        let now = Instant::now();
-        if self
-            .last
-            .is_some_and(|last| now - last < Duration::from_secs(1))
-        {
-            self.unsaid += 1;
-            return;
-        }
-        match std::mem::take(&mut self.unsaid) {
-            0 => warn!("{}", text()),
-            unsaid => warn!("{} (and {unsaid} more times since the last line)", text()),
-        }
-        self.last = Some(now);
     }
 }

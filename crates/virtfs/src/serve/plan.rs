@@ -136,6 +136,8 @@ impl Plan {
         limits.sessions = self.shares.sessions;
         // The exports keep to their descriptors by themselves; this bounds memory.
         limits.open_files = OPEN_FILES;
+        // Those of locks cannot be closed and opened again.
+        limits.lock_files = limits.lock_files.min(self.shares.files / 2);
         limits.request_bytes = limits.request_bytes.max(4 * self.msize as usize);
         limits
     }

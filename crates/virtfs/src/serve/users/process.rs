@@ -6,7 +6,7 @@
 use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -19,6 +19,7 @@ use rustix::net::{
 use rustix::stdio;
 use tracing::warn;
 use virtfs_local::{CannotActAs, Owner, can_act_as};
+use virtfs_server::Rarely;
 use virtfs_vfs::{Call, Credentials, Errno};
 
 use super::databases::look_up;
@@ -66,7 +67,7 @@ impl Lookup {
     fn by(socket: OwnedFd) -> Self {
         Self {
             socket,
-            complaints: Rarely::default(),
+            complaints: Rarely::new(),
         }
     }
 
@@ -122,7 +123,7 @@ impl Lookup {
     }
 
     fn failed(&self, errno: Failure) -> Errno {
-        if self.complaints.is_due(Instant::now()) {
+        if self.complaints.due(Instant::now()).is_some() {
             warn!("the process that looks up users does not answer: {errno}");
         }
         Errno::EIO
@@ -145,21 +146,6 @@ impl Database for Lookup {
             Answer::Unknown => Ok(None),
             Answer::Failed => Err(Errno::EIO),
         }
-    }
-}
-
-/// What clients can cause as often as they like is written once a second at most.
-#[derive(Debug, Default)]
-struct Rarely(Mutex<Option<Instant>>);
-
-impl Rarely {
-    fn is_due(&self, now: Instant) -> bool {
-        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let due = last.is_none_or(|last| now.duration_since(last) >= Duration::from_secs(1));
-        if due {
-            *last = Some(now);
-        }
-        due
     }
 }
 
@@ -307,16 +293,5 @@ mod tests {
         let (socket, theirs) = pair().unwrap();
         send(&socket, b"", SendFlags::empty()).unwrap();
         assert_eq!(receive(&theirs).unwrap().unwrap().0, b"");
-    }
-
-    #[test]
-    fn one_complaint_a_second_is_due() {
-        let complaints = Rarely::default();
-        let first = Instant::now();
-        let due = |millis| complaints.is_due(first + Duration::from_millis(millis));
-        assert_eq!(
-            [0, 1, 999, 1000, 1999, 2001].map(due),
-            [true, false, false, true, false, true]
-        );
     }
 }

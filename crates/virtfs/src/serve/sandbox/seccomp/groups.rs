@@ -250,9 +250,9 @@ fn options(calls: &mut Calls, options: &[(c_int, c_int)]) {
     }
 }
 
-/// Connections that come.
+/// Connections that come, and from where.
 pub(super) fn listeners(calls: &mut Calls) {
-    calls.add(&[libc::SYS_accept4]);
+    calls.add(&[libc::SYS_accept4, libc::SYS_getpeername]);
 }
 
 /// The first signal of [`crate::signals`], and a socket that is to wait without end.

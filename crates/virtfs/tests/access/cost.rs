@@ -37,10 +37,11 @@ fn a_user_s_requests_in_a_row_change_no_rights() {
     for _ in 0..TIMES {
         client.getattr(0).unwrap();
     }
-    // Another thread may take over now and then, and has the user's rights from then on.
+    // Another thread may take over now and then, and has the user's rights from then on; one that
+    // has just started leaves those first that it began with.
     let in_a_row = changes(&trace).split_off(before);
     let threads: HashSet<_> = in_a_row.iter().collect();
-    assert_eq!(threads.len(), in_a_row.len(), "{in_a_row:?}");
+    assert!(in_a_row.len() <= 2 * threads.len(), "{in_a_row:?}");
     for at in 0..TIMES {
         client.getattr(at as u32 % 2).unwrap();
     }

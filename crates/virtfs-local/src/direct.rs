@@ -78,14 +78,19 @@ impl Direct {
         &self,
         open: impl FnOnce() -> io::Result<OwnedFd>,
     ) -> (Option<Arc<OwnedFd>>, bool) {
-        let mut second = lock(&self.second);
-        match &*second {
+        match &*lock(&self.second) {
             Second::Open(fd) => return (Some(fd.clone()), false),
             Second::Refused => return (None, false),
             Second::Closed => {}
         }
-        match open() {
+        // It may hang, and nobody else is to wait for that.
+        let opened = open();
+        let mut second = lock(&self.second);
+        match opened {
             Ok(fd) => {
+                if let Second::Open(of_another) = &*second {
+                    return (Some(of_another.clone()), false);
+                }
                 let fd = Arc::new(fd);
                 *second = Second::Open(fd.clone());
                 (Some(fd), true)

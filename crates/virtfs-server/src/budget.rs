@@ -20,6 +20,9 @@ pub struct Limits {
     /// what its file systems bear: ¾ of RLIMIT_NOFILE where each open file takes a descriptor, far
     /// more where they close files that are not in use.
     pub open_files: usize,
+    /// Directories among them, shared fairly. They are never closed before their time, so a program
+    /// sets it to less than the descriptors that its file systems may have. Default 3,072.
+    pub open_directories: usize,
     /// Bytes of extended attributes that the fids of one session hold. Default 16 MiB.
     pub xattr_bytes: usize,
     /// The same of all sessions together, shared fairly. Default 256 MiB.
@@ -56,6 +59,7 @@ impl Default for Limits {
             fids: 1 << 20,
             all_fids: 4 << 20,
             open_files: 3072,
+            open_directories: 3072,
             xattr_bytes: 16 << 20,
             all_xattr_bytes: 256 << 20,
             requests: 128,

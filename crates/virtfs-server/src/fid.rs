@@ -62,7 +62,8 @@ pub(crate) struct OpenFid {
     /// What locks are asked for through.
     pub(crate) through: Through,
     pub(crate) locks: Arc<LockTable>,
-    pub(crate) _permit: Permit,
+    /// As an open file, and as an open directory.
+    pub(crate) _permits: (Permit, Option<Permit>),
 }
 
 /// What may be moved through an open file, whatever permission it was opened with.

@@ -35,7 +35,7 @@ impl Peer {
     }
 }
 
-/// How long whoever must go may take.
+/// How long those who must go may take for one who comes.
 const FAREWELL: Duration = Duration::from_secs(1);
 
 /// The sessions that there are, by number.
@@ -88,6 +88,7 @@ impl Places {
             Ok(place) => return Ok(place),
             Err(why) => why,
         };
+        let until = Instant::now() + FAREWELL;
         for session in sentinel.all_by_age() {
             let of_peer = |holder: &Holder| match why {
                 Refused::TooManyOfPeer => holder.peer == peer,
@@ -101,7 +102,7 @@ impl Places {
                 session = session.id(),
                 "a connection that holds nothing makes room for another"
             );
-            session.wait(Some(FAREWELL));
+            session.wait(Some(until.saturating_duration_since(Instant::now())));
             match self.take(holder) {
                 Ok(place) => return Ok(place),
                 Err(now) => why = now,

@@ -19,6 +19,8 @@ pub(crate) fn start(level: impl Into<LevelFilter>) {
     tracing_subscriber::fmt()
         .with_max_level(level)
         .with_writer(io::stderr)
+        // A line that cannot be written is nobody's fault; telling of it would fail as well, and panic.
+        .log_internal_errors(false)
         .event_format(Line)
         .init();
 }

@@ -9,8 +9,9 @@ use rustix::io::Errno;
 
 use crate::sys;
 
-/// Those that end the program in order.
-const ENDING: [c_int; 2] = [libc::SIGTERM, libc::SIGINT];
+/// Those that end the program in order, the last unless it was started to outlive its terminal
+/// (nohup).
+const ENDING: [c_int; 3] = [libc::SIGTERM, libc::SIGINT, libc::SIGHUP];
 
 /// The signals that have arrived.
 #[derive(Debug)]
@@ -30,8 +31,16 @@ impl Signals {
     /// Blocks them for this thread and those that it will start, so that they wait to be read: to
     /// be called before any thread is started.
     pub(crate) fn block() -> io::Result<Self> {
-        sys::block_signals(&ENDING)?;
-        sys::signal_fd(&ENDING).map(Self::of)
+        // A client may write beyond a limit of the process: that is to be its error.
+        sys::set_disposition(libc::SIGXFSZ, libc::SIG_IGN)?;
+        // Where the starter ignores it, nobody hears how a process ended.
+        sys::set_disposition(libc::SIGCHLD, libc::SIG_DFL)?;
+        let ending = match sys::is_ignored(libc::SIGHUP)? {
+            true => ENDING.split_last().map_or(&[][..], |(_, rest)| rest),
+            false => &ENDING,
+        };
+        sys::block_signals(ending)?;
+        sys::signal_fd(ending).map(Self::of)
     }
 
     /// Those that another process hands on by a pipe that does not block, one byte each.

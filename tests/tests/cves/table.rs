@@ -44,7 +44,7 @@ const OF_QEMU: [&str; 31] = [
 const OF_PEERS: [&str; 4] = ["2020-10717", "2020-35517", "2021-20263", "2022-0358"];
 
 /// How many promises there were when the page was written.
-const PROMISES: usize = 26;
+const PROMISES: usize = 31;
 
 /// The quoted words of a line.
 fn quoted(line: &str) -> impl Iterator<Item = &str> {
@@ -71,6 +71,11 @@ fn assert_shown((row, shown_by): (&str, &str)) {
     for [file, test] in tests {
         let source = fs::read_to_string(root().join(file));
         let source = source.unwrap_or_else(|error| panic!("{file}: {error}"));
+        // The escape suite makes its tests of a table.
+        let row = format!("    {test}: ");
+        if source.contains("macro_rules! columns") && source.lines().any(|l| l.starts_with(&row)) {
+            continue;
+        }
         let head = source.split_once(&format!("fn {test}()"));
         let (before, _) = head.unwrap_or_else(|| panic!("{file} has no test {test}"));
         let attribute = before.trim_end().ends_with("#[test]");

@@ -30,6 +30,7 @@ pub(crate) struct Request<'a> {
     pub(crate) shared: &'a Shared,
     pub(crate) session: u64,
     pub(crate) opens: &'a Arc<Budget>,
+    pub(crate) directories: &'a Arc<Budget>,
     pub(crate) xattrs: &'a Arc<Budget>,
     pub(crate) locks: &'a LockShares,
     pub(crate) msize: u32,

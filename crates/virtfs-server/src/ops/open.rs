@@ -14,7 +14,7 @@ impl Request<'_> {
         let node = fid.unopened()?;
         let permit = self.open_permit()?;
         let opened = fid.fs().open(&self.cx(fid), node, flags)?;
-        Ok(self.opened(fid, node.clone(), opened, (access, permit)))
+        self.opened(fid, node.clone(), opened, (access, permit))
     }
 
     pub(super) fn create(
@@ -30,7 +30,7 @@ impl Request<'_> {
         let (node, opened) = fid
             .fs()
             .create(&self.cx(fid), dir, name, flags, mode, gid)?;
-        Ok(self.opened(fid, node, opened, (access, permit)))
+        self.opened(fid, node, opened, (access, permit))
     }
 
     fn opened(
@@ -39,9 +39,13 @@ impl Request<'_> {
         node: Node,
         opened: Opened,
         (access, permit): (Access, Permit),
-    ) -> Outcome {
+    ) -> Result<Outcome, Errno> {
         let Opened { open, qid, blksize } = opened;
         let directory = qid.kind == Some(FileKind::Directory);
+        let as_directory = match directory {
+            true => Some(self.directory_permit()?),
+            false => None,
+        };
         let iounit = if directory { 0 } else { self.iounit(blksize) };
         let open = OpenFid {
             node,
@@ -53,10 +57,22 @@ impl Request<'_> {
                 path: qid.path,
             }),
             locks: self.shared.locks.clone(),
-            _permit: permit,
+            _permits: (permit, as_directory),
         };
         let state = fid.another(FidKind::Open(open));
-        Outcome::with_state(Answer::Opened { qid, iounit }, state)
+        Ok(Outcome::with_state(Answer::Opened { qid, iounit }, state))
+    }
+
+    fn directory_permit(&self) -> Result<Permit, Errno> {
+        let limits = &self.shared.limits;
+        let (all, own) = fair(
+            (limits.open_directories, limits.sessions),
+            self.shared.directories.used(),
+            self.directories.used(),
+            1,
+        );
+        Permit::take((&self.shared.directories, all), (self.directories, own), 1)
+            .ok_or(Errno::EMFILE)
     }
 
     pub(super) fn open_permit(&self) -> Result<Permit, Errno> {

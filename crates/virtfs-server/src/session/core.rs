@@ -257,9 +257,10 @@ impl<T: Transport> Core<T> {
         }
     }
 
-    /// Whether the client has no fid, and asks for nothing.
+    /// Whether the client has no fid, asks for nothing, and is not on its way out.
     pub(super) fn holds_nothing(&self) -> bool {
-        self.fids.is_empty() && self.tags.is_empty() && self.version.is_none()
+        let at_rest = !self.closing && !self.ending && self.running == 0 && self.burying == 0;
+        at_rest && self.fids.is_empty() && self.tags.is_empty() && self.version.is_none()
     }
 
     pub(super) fn may_receive(&self) -> bool {

@@ -174,6 +174,7 @@ impl<T: Transport> Session<T> {
             shared: &self.shared,
             session: self.id,
             opens: &self.opens,
+            directories: &self.directories,
             xattrs: &self.xattrs,
             locks: &self.locks,
             msize,

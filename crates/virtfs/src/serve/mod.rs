@@ -23,6 +23,7 @@ mod peers;
 mod plan;
 mod sandbox;
 mod standing;
+mod streams;
 mod tagged;
 mod unprivileged;
 mod users;
@@ -68,6 +69,7 @@ pub(crate) fn run(args: ServeArgs) -> Result<(), Failure> {
     log::start(config.log_level);
     #[cfg(feature = "escape-hook")]
     escape::take(&config)?;
+    streams::close_to_reading(&config);
     let limit = descriptors::raise_limit(config.rlimit_nofile)?;
 
     let exports = export::open_all(&config.exports)?;

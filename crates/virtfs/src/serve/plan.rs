@@ -136,8 +136,9 @@ impl Plan {
         limits.sessions = self.shares.sessions;
         // The exports keep to their descriptors by themselves; this bounds memory.
         limits.open_files = OPEN_FILES;
-        // Those of locks cannot be closed and opened again.
-        limits.lock_files = limits.lock_files.min(self.shares.files / 2);
+        // Directories, and files for locks, cannot be closed and opened again.
+        limits.open_directories = self.shares.files / 2;
+        limits.lock_files = limits.lock_files.min(self.shares.files / 4);
         limits.request_bytes = limits.request_bytes.max(4 * self.msize as usize);
         limits
     }

@@ -61,6 +61,28 @@ fn interruption() -> c_int {
 
 extern "C" fn nothing(_: c_int) {}
 
+/// Has a signal ignored (`SIG_IGN`), or do what it does by itself (`SIG_DFL`), here and in processes
+/// that are forked.
+pub(crate) fn set_disposition(signal: c_int, disposition: libc::sighandler_t) -> io::Result<()> {
+    if ![libc::SIG_IGN, libc::SIG_DFL].contains(&disposition) {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    // SAFETY: all zeros is a valid sigaction: no flags, an empty mask.
+    let mut action: libc::sigaction = unsafe { MaybeUninit::zeroed().assume_init() };
+    action.sa_sigaction = disposition;
+    // SAFETY: the action lives for the call, and names no handler that could be run.
+    checked(unsafe { libc::sigaction(signal, &action, ptr::null_mut()) }).map(drop)
+}
+
+/// Whether a signal is ignored.
+pub(crate) fn is_ignored(signal: c_int) -> io::Result<bool> {
+    // SAFETY: all zeros is a valid sigaction.
+    let mut action: libc::sigaction = unsafe { MaybeUninit::zeroed().assume_init() };
+    // SAFETY: nothing is changed, and the action lives for the call, which fills it.
+    checked(unsafe { libc::sigaction(signal, ptr::null(), &mut action) })?;
+    Ok(action.sa_sigaction == libc::SIG_IGN)
+}
+
 /// Makes the signal of [`interrupt`] end a system call with `EINTR`, and nothing else.
 pub(crate) fn prepare_interrupt() -> io::Result<()> {
     // SAFETY: all zeros is a valid sigaction: no flags (SA_RESTART among them), an empty mask.

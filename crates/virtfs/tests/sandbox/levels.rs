@@ -238,3 +238,18 @@ fn landlock_alone_leaves_one_process() {
     assert_eq!(status(server.pid(), "NoNewPrivs"), "1");
     works(&place);
 }
+
+/// Else the ACLs of a guest would be refused, which name its users.
+#[test]
+fn acls_that_are_the_hosts_own_keep_a_user_namespace_of_one_away() {
+    let place = Ordinary::new();
+    let server = Running::start(place.serve().args(["--security-model", "mapped-file"]));
+    let said = server.line("sandbox: ");
+    assert!(said.starts_with("Landlock ("), "{said}");
+    assert!(
+        said.contains("no namespaces: under --security-model mapped-file"),
+        "{said}"
+    );
+    server.line("listening on ");
+    works(&place);
+}

@@ -41,7 +41,13 @@ fn open_directories_run_out_before_descriptors_do() {
     });
     assert_eq!(refused, Some(EMFILE));
     client.mkdir(1, "made", 0o755).unwrap();
-    unix_client(&path).walk(1, 2, &["made"]).unwrap();
+    // Others have a share of their own, of files and of directories.
+    let mut other = unix_client(&path);
+    other.walk(1, 2, &["made"]).unwrap();
+    other.lopen(2, 0).unwrap();
+    other.walk(1, 3, &[]).unwrap();
+    other.lcreate(3, "file", 0o2, 0o644).unwrap();
+    other.write(3, 0, b"content").unwrap();
 }
 
 #[test]

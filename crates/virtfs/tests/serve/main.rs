@@ -16,6 +16,7 @@ mod qemu_spelling;
 mod refusals;
 mod running;
 mod sandbox;
+mod surroundings;
 mod unprivileged;
 mod user_namespace;
 mod work;

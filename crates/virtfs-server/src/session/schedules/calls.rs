@@ -131,7 +131,7 @@ impl World {
                 },
                 through: Through::new(INODE),
                 locks: self.locks.table.clone(),
-                _permit: Permit::take(budget, budget, 1).unwrap(),
+                _permits: (Permit::take(budget, budget, 1).unwrap(), None),
             }),
             _ => FidKind::Walked(node),
         };

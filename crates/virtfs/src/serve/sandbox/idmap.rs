@@ -54,6 +54,11 @@ impl IdMaps {
         Self { ids, whole: true }
     }
 
+    /// Whether nobody but the user will be there.
+    pub(super) fn is_one_user(&self) -> bool {
+        !self.whole
+    }
+
     /// Which of these capabilities are of no use inside, because they are about what lies outside.
     pub(super) fn lost(&self, capabilities: CapabilitySet) -> CapabilitySet {
         match self.whole {

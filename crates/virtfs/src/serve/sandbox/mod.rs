@@ -19,7 +19,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use ::landlock::{AccessFs, BitFlags};
 use rustix::thread::CapabilitySet;
 use tracing::{info, warn};
-use virtfs_local::FileHandles;
+use virtfs_local::{FileHandles, SecurityModel};
 
 use self::namespaces::Namespaces;
 use self::seccomp::Seccomp;
@@ -172,6 +172,7 @@ impl Level {
         landlock: Option<&Result<landlock::Protection, String>>,
         capabilities: CapabilitySet,
     ) -> Result<(), Failure> {
+        let opens_handles = capabilities.contains(CapabilitySet::DAC_READ_SEARCH);
         let capabilities = privileges::names(capabilities);
         let seccomp = self.seccomp.describe();
         let landlock = match landlock {
@@ -193,6 +194,11 @@ impl Level {
         }
         match (&self.kind, landlock) {
             (Kind::Namespaces(namespaces), landlock) => {
+                if opens_handles && namespaces.user().is_none() {
+                    warn!(
+                        "--inode-file-handles: whoever takes over the server can open every file of                          the exports' file systems by its handle; --sandbox landlock lets nobody read                          or write those"
+                    );
+                }
                 let landlock = match landlock {
                     Ok(protection) => format!("Landlock ({protection})"),
                     Err(why) => format!("no Landlock: {why}"),
@@ -236,8 +242,17 @@ fn find_namespaces(
     let namespaces = Namespaces::of(standing);
     if let Some(user) = namespaces.user() {
         user.suits(config)?;
+        let mapped_file = |e: &OpenExport| e.ownership.model == SecurityModel::MappedFile;
+        let auto = config.sandbox == SandboxMode::Auto;
+        if auto && user.is_one_user() && exports.iter().any(mapped_file) {
+            return Err(
+                "under --security-model mapped-file ACLs are the host's own, and could name \
+                        nobody else in a user namespace"
+                    .into(),
+            );
+        }
         let lost = user.lost(standing.capabilities & wanted);
-        if config.sandbox == SandboxMode::Auto && !lost.is_empty() {
+        if auto && !lost.is_empty() {
             return Err(format!(
                 "in a user namespace these capabilities would be of no use: {}",
                 privileges::names(lost)

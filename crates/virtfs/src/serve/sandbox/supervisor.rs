@@ -44,14 +44,20 @@ pub(super) fn split(namespaces: &Namespaces) -> Result<Side, String> {
         let why = crate::failure::reason(&error);
         format!("the server's process cannot be started: {why}")
     };
+    let null = openat(
+        CWD,
+        c"/dev/null",
+        OFlags::RDWR | OFlags::CLOEXEC,
+        Mode::empty(),
+    )
+    .map_err(|errno| failed(errno.into()))?;
     namespaces.prepare()?;
     let (status, tell) = pipe_with(PipeFlags::CLOEXEC).map_err(|errno| failed(errno.into()))?;
     let flags = PipeFlags::CLOEXEC | PipeFlags::NONBLOCK;
     let (signals, hand_on) = pipe_with(flags).map_err(|errno| failed(errno.into()))?;
     match sys::split().map_err(failed)? {
         None => {
-            drop(status);
-            drop(hand_on);
+            drop((status, hand_on, null));
             // Ctrl-C reaches all of a terminal's processes, and others' signals all of a service's. The
             // second ends the server at once, so the worker takes those alone that are handed on.
             let _ = setsid();
@@ -71,6 +77,7 @@ pub(super) fn split(namespaces: &Namespaces) -> Result<Side, String> {
                 ended,
                 status,
                 hand_on,
+                null,
             }))
         }
     }
@@ -87,6 +94,8 @@ pub(in crate::serve) struct Worker {
     status: OwnedFd,
     /// Takes the numbers of signals for it.
     hand_on: OwnedFd,
+    /// What this process has instead of its standard streams.
+    null: OwnedFd,
 }
 
 impl Worker {
@@ -98,17 +107,9 @@ impl Worker {
         seccomp: Seccomp,
     ) -> Result<(), Failure> {
         // It holds nothing of anybody's: whoever is at the other end sees the worker hang up.
-        let null = openat(
-            CWD,
-            c"/dev/null",
-            OFlags::RDWR | OFlags::CLOEXEC,
-            Mode::empty(),
-        );
-        null.and_then(|null| {
-            stdio::dup2_stdin(&null)?;
-            stdio::dup2_stdout(&null)
-        })
-        .doing(|| "/dev/null")?;
+        stdio::dup2_stdin(&self.null)
+            .and_then(|()| stdio::dup2_stdout(&self.null))
+            .doing(|| "/dev/null")?;
         privileges::drop_all();
         let _ = limits::fix();
         // Not the scopes: the worker is no process of this one's, in Landlock's eyes.
@@ -126,10 +127,18 @@ impl Worker {
 
     /// Its exit status; `None` if it could not tell one.
     fn wait(&self, signals: &Signals) -> io::Result<Option<u8>> {
+        let mut told = false;
         loop {
             let event = PollFd::new(&self.status, PollFlags::IN);
             match signals.wait_for_any(&[event])? {
-                First::Signal(signal) => self.hand_on(signal),
+                First::Signal(signal) => {
+                    self.hand_on(signal);
+                    // The second means at once, whatever state the worker is in.
+                    if std::mem::replace(&mut told, true) && !happens(&self.status, DEATH) {
+                        let _ = pidfd_send_signal(&self.ended, Signal::KILL);
+                        return Ok(Some(u8::try_from(128 + signal).unwrap_or(1)));
+                    }
+                }
                 First::Event => break,
             }
         }

@@ -53,10 +53,10 @@ pub(super) fn run(device: &Device<'_>, stop: &OwnedFd) -> u8 {
         match speaks(&vmm, stop) {
             Some(true) => {}
             Some(false) => continue,
-            None => return 0,
+            None => return leftovers.status(),
         }
         if happens(stop, pace.take(Instant::now())) {
-            return 0;
+            return leftovers.status();
         }
         let mut keep: Vec<_> = device.descriptors().collect();
         keep.push(vmm.as_fd());

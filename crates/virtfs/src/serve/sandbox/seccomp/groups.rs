@@ -214,7 +214,6 @@ pub(super) fn handles(calls: &mut Calls) {
 pub(super) fn connections(calls: &mut Calls, tcp: bool) {
     calls.add(&[
         libc::SYS_recvfrom,
-        libc::SYS_recvmsg,
         libc::SYS_shutdown,
         libc::SYS_getsockopt,
         // Sleep and wake.
@@ -259,7 +258,8 @@ pub(super) fn listeners(calls: &mut Calls) {
 pub(super) fn vmm(calls: &mut Calls) {
     let timeouts = [libc::SO_RCVTIMEO, libc::SO_SNDTIMEO].map(|which| (libc::SOL_SOCKET, which));
     options(calls, &timeouts);
-    calls.add(&[libc::SYS_signalfd4]);
+    // Descriptors come from the VMM alone: whoever hands in one of a directory outside opens a door.
+    calls.add(&[libc::SYS_signalfd4, libc::SYS_recvmsg]);
     let blocking = libc::FIONBIO as u32;
     calls.add_if(libc::SYS_ioctl, &[Condition::Is(1, blocking)]);
 }

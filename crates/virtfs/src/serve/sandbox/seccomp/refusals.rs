@@ -18,6 +18,10 @@ const UNKNOWN: &[c_long] = &[
     // Its flags lie in memory, where no filter sees them: `clone` is used instead.
     libc::SYS_clone3,
     libc::SYS_membarrier,
+    // By which musl aborts, and does so without as well.
+    libc::SYS_tkill,
+    // Descriptors are taken from VMMs only.
+    libc::SYS_recvmsg,
     libc::SYS_futex_waitv,
     SYS_FUTEX_WAKE,
     SYS_FUTEX_WAIT,

@@ -193,18 +193,20 @@ impl Level {
             );
         }
         match (&self.kind, landlock) {
-            (Kind::Namespaces(namespaces), landlock) => {
-                if opens_handles && namespaces.user().is_none() {
-                    warn!(
-                        "--inode-file-handles: whoever takes over the server can open every file of                          the exports' file systems by its handle; --sandbox landlock lets nobody read                          or write those"
-                    );
-                }
+            (Kind::Namespaces(made), landlock) => {
                 let landlock = match landlock {
                     Ok(protection) => format!("Landlock ({protection})"),
                     Err(why) => format!("no Landlock: {why}"),
                 };
-                let namespaces = namespaces.describe();
+                let namespaces = made.describe();
                 info!("sandbox: {namespaces}; {landlock}; {seccomp}; capabilities: {capabilities}");
+                if opens_handles && made.user().is_none() {
+                    warn!(
+                        "--inode-file-handles: whoever takes over the server can open every file \
+                         of the exports' file systems by its handle; with --sandbox landlock they \
+                         can be neither read nor written"
+                    );
+                }
             }
             (Kind::Landlock { no_namespaces, .. }, Ok(protection)) => {
                 let why = match no_namespaces {

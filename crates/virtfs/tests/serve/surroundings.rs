@@ -89,7 +89,11 @@ fn a_closed_terminal_ends_it_in_order_unless_it_was_started_to_stay() {
     let path = dir.path().join("9p");
     let mut command = serve(dir.path());
     command.args(["--listen", &unix(&path)]);
-    let mut server = Running::start(&mut command);
+    // The tests themselves may have been started by nohup.
+    let mut usual = Command::new("env");
+    usual.arg("--default-signal=HUP").arg(command.get_program());
+    usual.args(command.get_args()).stdin(Stdio::null());
+    let mut server = Running::start(&mut usual);
     server.line("listening on ");
     let mut client = unix_client(&path);
     server.signal(Signal::HUP);

@@ -65,6 +65,8 @@ fn run(program: &Path, model: Model, share: &Path, log: &Path) -> Result<Running
         .args(["serve", "--listen", "stdio", "--log-level", "error"])
         // What QEMU's device grants at most.
         .args(["--msize", "4186112"])
+        // QEMU runs as root here, with all that root can.
+        .args(["--modcaps", "+dac_override:+fowner"])
         .args(["--security-model", model.name(), "--shared-dir"])
         .arg(share)
         .stdin(OwnedFd::from(theirs.try_clone()?))

@@ -115,13 +115,10 @@ fn tree(site: &Site) {
     }
 }
 
-/// Opens and reads through fids below a directory that others rename all the time.
-/// `open` says what is done with the fid of `a/N/f`.
-fn rename_beside(served: &Served, open: impl Fn(&mut Raw, u32, usize) + Sync) {
-    let mut rounds: Vec<Box<dyn FnMut(u32) + Send>> = Vec::new();
-    let mut mover = served.session();
+/// Renames `a` and what is in it, and back.
+fn mover(mut mover: Raw) -> Box<dyn FnMut(u32) + Send> {
     mover.walk(0, 1, &["a"]).unwrap();
-    rounds.push(Box::new(move |round| {
+    Box::new(move |round| {
         let to = if round % 2 == 0 { "b" } else { "a" };
         mover.rename(1, 0, to).unwrap();
         let (from, to) = (round % 8, 100 + round % 8);
@@ -131,7 +128,14 @@ fn rename_beside(served: &Served, open: impl Fn(&mut Raw, u32, usize) + Sync) {
         mover
             .renameat((1, &to.to_string()), (1, &from.to_string()))
             .unwrap();
-    }));
+    })
+}
+
+/// Opens and reads through fids below a directory that others rename all the time.
+/// `open` says what is done with the fid of `a/N/f`.
+fn rename_beside(served: &Served, open: impl Fn(&mut Raw, u32, usize) + Sync) {
+    let mut rounds: Vec<Box<dyn FnMut(u32) + Send>> = Vec::new();
+    rounds.push(mover(served.session()));
     for _ in 0..2 {
         let mut client = served.session();
         for number in 0..8 {
@@ -221,19 +225,7 @@ fn cve_2026_48004_listings_beside_renames() {
             client.clunk(2).unwrap();
         }));
     }
-    let mut mover = served.session();
-    mover.walk(0, 1, &["a"]).unwrap();
-    rounds.push(Box::new(move |round| {
-        let to = if round % 2 == 0 { "b" } else { "a" };
-        mover.rename(1, 0, to).unwrap();
-        let (from, to) = (round % 8, 100 + round % 8);
-        mover
-            .renameat((1, &from.to_string()), (1, &to.to_string()))
-            .unwrap();
-        mover
-            .renameat((1, &to.to_string()), (1, &from.to_string()))
-            .unwrap();
-    }));
+    rounds.push(mover(served.session()));
     race(rounds);
 }
 
